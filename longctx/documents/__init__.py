@@ -1,0 +1,1 @@
+"""Files in, Documents and a report of every file out."""
