@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from longctx.errors import CorpusError, unknown
 from longctx.names import NAME_KINDS, draw_name
@@ -118,8 +118,8 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
             raise CorpusError(f"{where}: " + unknown("field of [voice]", field, wanted))
     if missing := sorted(wanted - set(table)):
         raise CorpusError(f"{where}: [voice] lacks {', '.join(missing)}.")
-    if table["boundary"] not in ("sentence", "paragraph", "definition"):
-        raise CorpusError(f"{where}: " + unknown("boundary", str(table["boundary"]), Boundary.__args__))
+    if table["boundary"] not in get_args(Boundary):
+        raise CorpusError(f"{where}: " + unknown("boundary", str(table["boundary"]), get_args(Boundary)))
     if "{question}" not in table["ask"]:
         raise CorpusError(f"{where}: `ask` does not hold {{question}}.")
     facts = tuple(_parse_fact(fact, where) for fact in table["facts"])
