@@ -40,13 +40,15 @@ class FactTemplate:
     def fill(self, rng: random.Random, language: str) -> Fact:
         """Draw every slot."""
         drawn = {name: draw(slot, rng, language) for name, slot in sorted(self.slots.items())}
-        return Fact(
-            self.name,
-            self.needle.format_map(drawn),
-            self.question.format_map(drawn),
-            drawn["key"],
-            drawn["value"],
-        )
+
+        def fill(text: str) -> str:
+            filled = text.format_map(drawn)
+            for word in drawn.values():
+                if word.endswith("."):  # "with Alder Foods Inc." at the end of a sentence has one full stop
+                    filled = filled.replace(word + ".", word)
+            return filled
+
+        return Fact(self.name, fill(self.needle), fill(self.question), drawn["key"], drawn["value"])
 
 
 @dataclass(frozen=True, slots=True)
