@@ -1,0 +1,289 @@
+"""What a run asks: a TOML file or flags in, cells out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import os.path
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from longctx.errors import UsageError, unknown
+from longctx.types import Cell, Sampling
+from longctx.units import parse_count
+
+PRESETS = Path(__file__).parent / "presets"
+_TABLES = ("variant", "sampling", "engine")
+_NUMBER = (int, float)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A grid of cells and the way in which they are asked.
+
+    Values are checked and put into one form (sorted numbers, tuples) when the object is made, so that two
+    sweeps that ask the same are equal.
+
+    Raises:
+        UsageError: a value that cannot be; says what is possible.
+    """
+
+    corpora: tuple[str, ...]  # names of shipped corpora, or folders
+    lengths: tuple[int, ...]  # tokens the model receives; "4K" works
+    tasks: tuple[str, ...] = ("niah_single",)
+    depths: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)  # 0-1
+    densities: tuple[float, ...] = (0.0,)  # distractors per 10,000 haystack tokens
+    samples: int = 1  # haystacks per point of the grid, with seeds seed, seed + 1, …
+    seed: int = 0
+    questions_per_haystack: int = 1  # needles that share a haystack, each asked about in turn
+    variant: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further axes: name → values
+    repeat: bool = False  # may passages repeat where a corpus is too small
+    voice: str = ""  # voice of the needles; empty: the corpus's own
+    model: str = "smollm2-135m"  # embedded model, Hugging Face id or folder
+    tokenizer: str = ""  # Hugging Face id or folder; empty: the model's
+    backend: str = "vllm"
+    yarn: str | float = "auto"  # "auto", "off" or a factor
+    allow_rescale: bool = False  # may YaRN replace a scaling that the model already has
+    sampling: Sampling = Sampling()
+    engine: Mapping[str, Any] = field(default_factory=dict)  # arguments handed to the engine as they are
+
+    def __post_init__(self) -> None:
+        lengths = [parse_count(length) for length in _items("lengths", self.lengths)]
+        if 0 in lengths:
+            raise UsageError("A length of 0 tokens was given; possible are lengths from 1 token.")
+        resolved: dict[str, Any] = {
+            "lengths": _distinct("lengths", sorted(lengths)),
+            "depths": _distinct("depths", sorted(_numbers("depths", self.depths, 1.0))),
+            "densities": _distinct("densities", sorted(_numbers("densities", self.densities, 10_000.0))),
+            "tasks": _distinct("tasks", _words("tasks", self.tasks)),
+            "corpora": _distinct("corpora", _words("corpora", self.corpora)),
+            "variant": _axes(self.variant),
+            "engine": dict(sorted(_plain("engine", self.engine).items())),
+            "sampling": _sampling(self.sampling),
+            "yarn": _yarn(self.yarn),
+        }
+        for name, low in (("samples", 1), ("seed", 0), ("questions_per_haystack", 1)):
+            resolved[name] = _whole(name, getattr(self, name), low)
+        for name in ("voice", "model", "tokenizer", "backend"):
+            _word(name, getattr(self, name))
+        for name in ("repeat", "allow_rescale"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is {getattr(self, name)!r}; possible are true and false.")
+        for name, value in resolved.items():
+            object.__setattr__(self, name, value)
+        if self.questions_per_haystack > len(self.depths):
+            raise UsageError(
+                f"{self.questions_per_haystack} questions per haystack need as many depths, and there are "
+                f"{len(self.depths)}; possible are 1 to {len(self.depths)}."
+            )
+        self.sources()
+
+    @classmethod
+    def from_fields(cls, *layers: Mapping[str, Any]) -> Sweep:
+        """Sweep from dictionaries shaped like the TOML; later layers win, tables are merged key by key.
+
+        Raises:
+            UsageError: an unknown or missing field, or a value that cannot be.
+        """
+        known = {f.name for f in fields(cls)}
+        merged: dict[str, Any] = {}
+        for name, value in itertools.chain.from_iterable(layer.items() for layer in layers):
+            if name not in known:
+                raise UsageError(unknown("sweep field", name, known))
+            if name in _TABLES and not isinstance(value, Mapping):
+                raise UsageError(f"{name} is {value!r}; it must be a table.")
+            merged[name] = {**merged.get(name, {}), **value} if name in _TABLES else value
+        for name, remedy in (("corpora", "--corpus contracts"), ("lengths", "--length 4K,8K")):
+            if name not in merged:
+                raise UsageError(f"The sweep names no {name}; give them there or as a flag, for example {remedy}.")
+        if "sampling" in merged:
+            keys = {f.name for f in fields(Sampling)}
+            for name in merged["sampling"]:
+                if name not in keys:
+                    raise UsageError(unknown("sampling field", name, keys))
+            merged["sampling"] = Sampling(**merged["sampling"])
+        return cls(**merged)
+
+    def to_fields(self) -> dict[str, Any]:
+        """Every field as plain JSON-like values, in the shape of the TOML."""
+        plain: dict[str, Any] = json.loads(json.dumps({**asdict(self)}))
+        tables = {name: plain.pop(name) for name in _TABLES}
+        return {**plain, **tables}
+
+    def to_toml(self) -> str:
+        """The whole sweep, defaults written out; `from_fields(tomllib.loads(…))` gives it back exactly."""
+        return tomli_w.dumps(self.to_fields())
+
+    def sources(self) -> dict[str, str]:
+        """Corpus name, as cells and records have it, → what to open.
+
+        Raises:
+            UsageError: two corpora would have the same name.
+        """
+        named: dict[str, str] = {}
+        for source in self.corpora:
+            name = Path(os.path.abspath(source)).name or "root"
+            if name in named:
+                raise UsageError(f"Corpora {named[name]!r} and {source!r} would both be called {name!r}; rename one.")
+            named[name] = source
+        return named
+
+    def cells(self) -> list[Cell]:
+        """Every point of the grid: task × corpus × length × density × variant × seed × depth.
+
+        With several questions per haystack the depths are dealt in turn into groups of at most that many,
+        so that each group spans the whole range; the cells of a group share one haystack.
+        """
+        count = math.ceil(len(self.depths) / self.questions_per_haystack)
+        groups = [self.depths[first::count] for first in range(count)]
+        axes = [[(name, value) for value in values] for name, values in self.variant.items()]
+        return [
+            Cell(task, corpus, length, depth, density, seed, group if len(group) > 1 else (), variant)
+            for task in self.tasks
+            for corpus in self.sources()
+            for length in self.lengths
+            for density in self.densities
+            for variant in itertools.product(*axes)
+            for seed in range(self.seed, self.seed + self.samples)
+            for group in groups
+            for depth in group
+        ]
+
+
+def read_sweep(name_or_path: str) -> dict[str, Any]:
+    """Fields of a shipped preset, or of a TOML file.
+
+    Raises:
+        UsageError: no such preset or file, or not valid TOML.
+    """
+    presets = {file.stem: file for file in PRESETS.glob("*.toml")}
+    path = presets.get(name_or_path, Path(name_or_path))
+    if name_or_path not in presets and path.suffix != ".toml" and not path.exists():
+        raise UsageError(unknown("preset", name_or_path, presets) + " A path to a TOML file works too.")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"Sweep {name_or_path!r} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"Sweep {name_or_path!r} is not valid TOML: {error}.") from None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What changed between two sweeps' fields, one `field: old → new` each; tables key by key."""
+
+    def flat(sweep: Mapping[str, Any]) -> dict[str, Any]:
+        tables = {f"{table}.{key}": value for table in _TABLES for key, value in sweep.get(table, {}).items()}
+        return {name: value for name, value in sweep.items() if name not in _TABLES} | tables
+
+    before, after = flat(old), flat(new)
+    return [
+        f"{name}: {_shown(before, name)} → {_shown(after, name)}"
+        for name in sorted(before.keys() | after.keys())
+        if _shown(before, name) != _shown(after, name)
+    ]
+
+
+def _shown(sweep: Mapping[str, Any], name: str) -> str:
+    return json.dumps(sweep[name], ensure_ascii=False) if name in sweep else "not set"
+
+
+def _items(name: str, values: Any) -> list[Any]:
+    if isinstance(values, (str, *_NUMBER)) or not isinstance(values, Iterable):
+        values = [values]
+    found = list(values)
+    if not found:
+        raise UsageError(f"{name} is an empty list; at least one is needed.")
+    return found
+
+
+def _distinct(name: str, values: list[Any]) -> tuple[Any, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise UsageError(f"{name} has {value!r} more than once.")
+    return tuple(values)
+
+
+def _numbers(name: str, values: Any, high: float) -> list[float]:
+    numbers = []
+    for value in _items(name, values):
+        if isinstance(value, bool) or not isinstance(value, _NUMBER) or not 0 <= value <= high:
+            raise UsageError(f"{name} has {value!r}; possible are numbers from 0 to {high:g}.")
+        numbers.append(float(value) + 0.0)  # -0.0 becomes 0.0
+    return numbers
+
+
+def _whole(name: str, value: Any, low: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise UsageError(f"{name} is {value!r}; possible are whole numbers from {low}.")
+    return value
+
+
+def _word(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{name} is {value!r}; it must be text.")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{name} is {value!r}, which is not valid Unicode.") from None
+    return value
+
+
+def _words(name: str, values: Any) -> list[str]:
+    words = [_word(name, value) for value in _items(name, values)]
+    if "" in words:
+        raise UsageError(f"{name} has an empty name.")
+    return words
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The value if TOML can hold it: text, numbers, true or false, lists and tables of these."""
+    match value:
+        case bool() | int():
+            return value
+        case float() if math.isfinite(value):
+            return value
+        case str():
+            return _word(name, value)
+        case list() | tuple():
+            return [_plain(f"{name}[{index}]", item) for index, item in enumerate(value)]
+        case Mapping():
+            return {_word(f"key of {name}", key): _plain(f"{name}.{key}", item) for key, item in value.items()}
+    raise UsageError(f"{name} is {value!r}; possible are text, finite numbers, true, false, lists and tables.")
+
+
+def _axes(variant: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+    axes = {}
+    for name, values in sorted(_plain("variant", variant).items()):
+        for value in (found := _items(f"variant.{name}", values)):
+            if isinstance(value, (list, Mapping)):
+                raise UsageError(f"variant.{name} has {value!r}; possible are text, numbers, true and false.")
+        axes[name] = _distinct(f"variant.{name}", found)
+    return axes
+
+
+def _sampling(sampling: Sampling) -> Sampling:
+    [temperature] = _numbers("sampling.temperature", sampling.temperature, 100.0)
+    return Sampling(
+        max_tokens=_whole("sampling.max_tokens", sampling.max_tokens, 1),
+        temperature=temperature,
+        seed=_whole("sampling.seed", sampling.seed, 0),
+        stop=tuple(_words("sampling.stop", sampling.stop)) if sampling.stop else (),
+    )
+
+
+def _yarn(yarn: Any) -> str | float:
+    if yarn in ("auto", "off"):
+        return str(yarn)
+    try:
+        factor = float(yarn)
+    except (TypeError, ValueError, OverflowError):
+        factor = math.nan
+    if isinstance(yarn, bool) or not 1 <= factor < math.inf:
+        raise UsageError(f"yarn is {yarn!r}; possible are auto, off, or a factor from 1.")
+    return factor
