@@ -54,9 +54,7 @@ def _rank(cell: Cell) -> tuple[Any, ...]:
     return (*_family(cell), cell.density, variant, cell.depths_together, cell.task, cell.depth)
 
 
-def make_plan(
-    cells: Sequence[Cell], build: Callable[[Cell], Sample], tick: Callable[[], None] = lambda: None
-) -> tuple[Plan, list[int]]:
+def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> tuple[Plan, list[int]]:
     """Build every sample once and count what is shared.
 
     Prefixes are compared among samples with the same length, seed and corpus; the few tokens of the chat template
@@ -65,7 +63,6 @@ def make_plan(
     Args:
         cells: in the order in which they will be asked.
         build: cell → sample; its ids are dropped as soon as the next group begins.
-        tick: called after every sample.
 
     Returns:
         The plan, and for each cell the prompt tokens that no sample before it has computed; these add up to
@@ -84,7 +81,6 @@ def make_plan(
             lengths.append(len(sample.prompt_ids))
             fresh.append(lengths[-1] - _longest_shared(sample.prompt_ids, seen))
             haystacks.add(str(sample.metadata.get("haystack", sample.id)))
-            tick()
     points = len({replace(cell, seed=0) for cell in cells})
     return Plan(points, len(lengths), len(haystacks), sum(lengths), max(lengths, default=0), sum(fresh)), fresh
 
@@ -128,7 +124,7 @@ class CostCurve:
         if not self._timed or not len(lengths):
             return 0.0
         if self._weights is None:
-            from scipy.optimize import nnls  # a quarter of a second to import
+            from scipy.optimize import nnls  # type: ignore[import-untyped]  # slow to import
 
             timed = np.array(self._timed)
             self._weights, _ = nnls(self._features(timed[:, 0], timed[:, 1]), timed[:, 2])
@@ -138,9 +134,10 @@ class CostCurve:
         # In thousands of tokens, which keeps the columns of similar size.
         length, computed = lengths / 1000.0, fresh / 1000.0
         attention = length**2 - (length - computed) ** 2
-        if len({row[0] for row in self._timed}) < 2:  # one length cannot tell the two apart
-            return np.stack([computed + attention / (_HALFWAY / 1000), np.ones_like(length)], axis=1)
-        return np.stack([computed, attention, np.ones_like(length)], axis=1)
+        columns = [computed, attention, np.ones_like(length)]
+        if len({row[0] for row in self._timed}) < 2:  # one length cannot tell the first two apart
+            columns = [computed + attention / (_HALFWAY / 1000), np.ones_like(length)]
+        return np.stack(columns[: len({row[:2] for row in self._timed})], axis=1)
 
 
 def probes(cells: Sequence[Cell]) -> list[Cell]:

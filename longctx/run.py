@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from longctx.backends.base import Backend
 from longctx.errors import BackendError, ContractError
+from longctx.machine import hardware, packages
+from longctx.plan import in_order, make_plan
+from longctx.progress import Progress
+from longctx.runfolder import RunFolder
 from longctx.types import Cell, Response, Sample, Score
 
+Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
 Record = dict[str, Any]
 GROUPED = (
     "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed", "variant",
@@ -59,7 +64,7 @@ def ask(
             sample = build(cell)
             if sample.id in waiting or sample.id in finished:
                 raise ContractError(f"Two cells gave the same sample {sample.id}; the second is {cell}.")
-            waiting[sample.id] = cell, sample, datetime.now(UTC).isoformat(timespec="milliseconds")
+            waiting[sample.id] = cell, sample, _now()
             yield sample
 
     responses = backend.generate(samples())
@@ -102,3 +107,74 @@ def _answer(response: Response, score: Score) -> Record:
         "outcome": score.outcome,
         "explanation": score.explanation,
     }
+
+
+def complete(
+    folder: RunFolder,
+    cells: Iterable[Cell],
+    build: Callable[[Cell], Sample],
+    open_engine: Callable[[], Backend],
+    *,
+    score: Callable[[Sample, Response], Score],
+    about: Mapping[str, Any],
+    corpora: Mapping[str, Any],
+    watch: Watch | None = None,
+    note: Callable[[str], None] = lambda stage: None,
+) -> None:
+    """Ask whatever a run still lacks and record every answer.
+
+    Every sample is built once before the engine starts, so that one that cannot be built stops nothing half-way.
+
+    Args:
+        folder: where records go.
+        cells: all of the run, done or not, in any order.
+        build: cell → sample.
+        open_engine: starts the backend; not called where nothing is left to ask.
+        score: sample, response → score.
+        about: the manifest, but for what is known only here: ``backend``, ``plan``, ``sessions``, ``created_at``.
+        corpora: contents of ``corpora.json``.
+        watch: makes a progress display; none by default.
+        note: is told what begins now, where that may take a while.
+
+    Raises:
+        RunError: the folder does not fit or cannot be written.
+        ImpossibleSample: a sample cannot be built as asked.
+        BackendError: the backend cannot start, or does not do what it should.
+    """
+    todo = remaining(cells, folder)
+    if not todo:
+        return
+    folder.check(about, corpora)
+    note(f"building {len(todo):,} samples to see what they share")
+    plan, fresh = make_plan(list(todo.values()), build)
+    note("starting the engine")
+    backend = open_engine()
+    try:
+        session = {"started_at": _now(), "hardware": hardware()}
+        manifest = {
+            **about,
+            "created_at": session["started_at"],
+            "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
+            "hardware": session["hardware"],
+            "packages": packages(),
+            "plan": plan.to_json(),
+            "sessions": [session],
+        }
+        folder.describe(manifest, corpora)
+        with watch(todo, fresh, list(folder.scores.values())) if watch else contextlib.nullcontext() as display:
+            for record in ask(todo.values(), build, backend, score, str(about.get("model", ""))):
+                folder.append(record)
+                if display is not None:
+                    display.update(record)
+    finally:
+        backend.close()
+
+
+def remaining(cells: Iterable[Cell], folder: RunFolder) -> dict[str, Cell]:
+    """Cell id → cell, in the order in which they are asked, of those without an answer."""
+    todo = {cell_id(cell): cell for cell in in_order(cells)}
+    return {name: cell for name, cell in todo.items() if name not in folder.scores}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -71,30 +71,41 @@ class RunFolder:
         """Whether any record was written."""
         return bool(self.scores or self.errors)
 
-    def identify(self, manifest: Mapping[str, Any], corpora: Mapping[str, Any]) -> None:
-        """Write what the run is made of, or make sure that it has not changed since the run began.
+    def check(self, manifest: Mapping[str, Any], corpora: Mapping[str, Any]) -> None:
+        """Make sure that what the run is made of has not changed since its first record.
 
         Args:
-            manifest: contents of ``manifest.json``. A run that goes on keeps the first one; where and when it
-                went on is added to its ``sessions``.
+            manifest: as it would be written for a new run; the version and the tokenizer's hash count.
             corpora: contents of ``corpora.json``: name → ``hash`` and more.
 
         Raises:
             RunError: records would mix versions, tokenizers or corpora; names both.
         """
+        if not self.begun:
+            return
+        old, old_corpora = self._read_json("manifest.json"), self._read_json("corpora.json")
+        pairs = [
+            ("longctx", old.get("longctx"), manifest.get("longctx")),
+            ("tokenizer hash", old.get("tokenizer", {}).get("hash"), manifest.get("tokenizer", {}).get("hash")),
+            *((f"corpus {n!r} hash", old_corpora.get(n, {}).get("hash"), c["hash"]) for n, c in corpora.items()),
+        ]
+        if changed := [f"{what}: {before} → {after}" for what, before, after in pairs if before != after]:
+            raise RunError(
+                f"Run {self.path} is half done, and what it is made of has changed since: "
+                f"{'; '.join(changed)}. {_ELSEWHERE}"
+            )
+
+    def describe(self, manifest: Mapping[str, Any], corpora: Mapping[str, Any]) -> None:
+        """Write ``manifest.json`` and ``corpora.json``.
+
+        A run that goes on keeps its first manifest; only where and when it went on is added to ``sessions``.
+
+        Raises:
+            RunError: they cannot be written.
+        """
         files = {"manifest.json": dict(manifest), "corpora.json": dict(corpora)}
         if self.begun:
-            old, old_corpora = (self._read_json(name) for name in files)
-            pairs = [
-                ("longctx", old.get("longctx"), manifest.get("longctx")),
-                ("tokenizer hash", old.get("tokenizer", {}).get("hash"), manifest.get("tokenizer", {}).get("hash")),
-                *((f"corpus {n!r} hash", old_corpora.get(n, {}).get("hash"), c["hash"]) for n, c in corpora.items()),
-            ]
-            if changed := [f"{what}: {before} → {after}" for what, before, after in pairs if before != after]:
-                raise RunError(
-                    f"Run {self.path} is half done, and what it is made of has changed since: "
-                    f"{'; '.join(changed)}. {_ELSEWHERE}"
-                )
+            old = self._read_json("manifest.json")
             sessions = [*old.get("sessions", ()), *manifest.get("sessions", ())]
             files = {"manifest.json": {**old, "sessions": sessions}}
         try:

@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import io
+import json
+import resource
+import tomllib
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+from longctx.errors import BackendError, ContractError, ImpossibleSample, RunError
+from longctx.progress import Progress, duration
+from longctx.run import ask, cell_id, complete, remaining
+from longctx.runfolder import RunFolder
+from longctx.sweep import Sweep
+from longctx.types import Cell, Response, Sample
+
+
+def go(path: Path, backend: toy.Toy | None = None, sweep: Sweep | None = None, **changes: Any) -> toy.Toy:
+    backend, sweep = backend or toy.Toy(), sweep or toy.sweep()
+    given = {"score": toy.score, "about": toy.ABOUT, "corpora": toy.CORPORA} | changes
+    with RunFolder(path, sweep) as folder:
+        complete(folder, sweep.cells(), given.pop("build", toy.build), lambda: backend, **given)
+    return backend
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (path / "records.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def failing(sample: Sample) -> Response:
+    return Response(sample.id, error="HTTP 503")
+
+
+def test_every_cell_gets_one_record(tmp_path: Path) -> None:
+    backend = go(tmp_path)
+    found = records(tmp_path)
+    assert [record["id"] for record in found] == backend.asked
+    assert {record["cell"] for record in found} == {cell_id(cell) for cell in toy.sweep().cells()}
+    assert {record["outcome"] for record in found} == {"right", "wrong"}
+    assert backend.closed == 1
+    assert tomllib.loads((tmp_path / "sweep.toml").read_text())["lengths"] == [200, 400]
+    assert json.loads((tmp_path / "corpora.json").read_text()) == toy.CORPORA
+
+
+def test_a_record_holds_cell_sample_response_and_score(tmp_path: Path) -> None:
+    def answer(sample: Sample) -> Response:
+        return Response(sample.id, "Gate 7 …", len(sample.prompt_ids), 128, 5, 2, "stop", 0.5, 0.75, attempts=2)
+
+    go(tmp_path, toy.Toy(answer), toy.sweep(lengths=[200], depths=[0.5], seed=3, variant={"tier": "x"}))
+    [record] = records(tmp_path)
+    sample = toy.build(Cell("niah_single", "docs", 200, 0.5, 0.0, 3, (), (("tier", "x"),)))
+    assert record["started_at"].endswith("+00:00")
+    expected = {
+        "id": sample.id, "task": "niah_single", "corpus": "docs", "length_asked": 200, "length": 200,
+        "depth_asked": 0.5, "depth": 0.5, "density_asked": 0.0, "density": 0.0, "seed": 3, "variant": {"tier": "x"},
+        "haystack": "docs-200-3", "question": sample.metadata["question"], "target": sample.target, "model": "toy",
+        "backend": "toy", "prompt_tokens": 200, "cached_tokens": 128, "output_text": "Gate 7 …", "output_tokens": 5,
+        "thinking_tokens": 2, "finish_reason": "stop", "ttft_s": 0.5, "total_s": 0.75, "score": 0.0,
+        "outcome": "wrong", "explanation": "", "error": "", "attempts": 2,
+    }  # fmt: skip
+    assert expected.items() <= record.items()
+    missing = {"haystack_tokens", "tokenizer", "scorer", "needles", "co_needles", "distractors", "repeated", "sha256"}
+    assert record.keys() == expected.keys() | missing | {"recipe", "cell", "started_at"}
+
+
+def test_the_manifest_says_what_was_run(tmp_path: Path) -> None:
+    go(tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert set(manifest) == {
+        "longctx", "model", "tokenizer", "created_at", "backend", "hardware", "packages", "plan", "sessions",
+    }  # fmt: skip
+    assert manifest["backend"] == {"name": "toy", "double": True, "delay_s": 0.0}
+    assert manifest["plan"]["samples"] == 10 and manifest["plan"]["prompt_tokens"] == 5 * 200 + 5 * 400
+    assert manifest["hardware"]["cores"] >= 1
+    assert [session["started_at"] for session in manifest["sessions"]] == [manifest["created_at"]]
+
+
+def test_a_finished_run_starts_no_engine(tmp_path: Path) -> None:
+    go(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.name != ".lock"}
+    assert go(tmp_path).asked == []
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir() if file.name != ".lock"} == before
+
+
+def test_failed_calls_are_asked_again_and_the_newest_record_counts(tmp_path: Path) -> None:
+    go(tmp_path, toy.Toy(failing))
+    with RunFolder(tmp_path, toy.sweep()) as folder:
+        assert len(folder.errors) == 10 and not folder.scores
+        assert len(remaining(toy.sweep().cells(), folder)) == 10
+    assert {(record["outcome"], record["score"]) for record in records(tmp_path)} == {("error", None)}
+    assert len(go(tmp_path).asked) == 10
+    with RunFolder(tmp_path, toy.sweep()) as folder:
+        assert len(folder.scores) == 10 and not folder.errors
+    assert json.loads((tmp_path / "manifest.json").read_text())["sessions"][1]["hardware"]
+
+
+@pytest.mark.parametrize("torn", [b'{"id": "abc', b'{"id": "abc"}', b"\0" * 4096, b"\xff\xfe\n", b"12\n", b"\n"])
+def test_a_torn_last_line_is_dropped(tmp_path: Path, torn: bytes) -> None:
+    go(tmp_path)
+    file = tmp_path / "records.jsonl"
+    whole = file.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-1]) + torn)
+    with RunFolder(tmp_path, toy.sweep()) as folder:
+        assert folder.damaged_bytes == len(torn)
+        assert file.read_bytes() == b"".join(lines[:-1])
+    assert len(go(tmp_path).asked) == 1
+    assert [record["id"] for record in records(tmp_path)] == [json.loads(line)["id"] for line in lines]
+
+
+@pytest.mark.parametrize("cut", range(1, 40, 7))
+def test_a_line_torn_anywhere_is_dropped(tmp_path: Path, cut: int) -> None:
+    go(tmp_path)
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(file.read_bytes()[:-cut])
+    assert len(go(tmp_path).asked) == 1
+    assert len(records(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("damage", [b"{]\n", b"[1]\n", b'{"id": "x"}\n', b'{"cell": "x", "outcome": "right"}\n'])
+def test_damage_in_the_middle_is_refused_with_its_line(tmp_path: Path, damage: bytes) -> None:
+    go(tmp_path)
+    file = tmp_path / "records.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
+    with pytest.raises(RunError, match="line 4 is not a record"):
+        RunFolder(tmp_path, toy.sweep())
+
+
+def test_another_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:
+    go(tmp_path)
+    with pytest.raises(RunError, match=r"holds another sweep \(lengths: \[200, 400\] → \[200\]; samples: 1 → 2\)"):
+        RunFolder(tmp_path, toy.sweep(lengths=[200], samples=2))
+
+
+def test_a_sweep_written_before_a_field_existed_is_read_with_its_default(tmp_path: Path) -> None:
+    go(tmp_path)
+    file = tmp_path / "sweep.toml"
+    file.write_text(file.read_text().replace("allow_rescale = false\n", ""))
+    assert go(tmp_path).asked == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"corpora": {"docs": {"hash": "c2"}}}, "corpus 'docs' hash: c1 → c2"),
+        ({"about": toy.ABOUT | {"tokenizer": {"hash": "t2"}}}, "tokenizer hash: t1 → t2"),
+        ({"about": toy.ABOUT | {"longctx": "1"}}, "longctx: 0 → 1"),
+    ],
+)
+def test_changed_ingredients_under_a_half_done_run_are_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    go(tmp_path, toy.Toy(failing))
+    backend = toy.Toy()
+    with pytest.raises(RunError, match=message):
+        go(tmp_path, backend, **changes)
+    assert backend.asked == [] and backend.closed == 0
+
+
+def test_ingredients_may_change_before_the_first_record(tmp_path: Path) -> None:
+    with pytest.raises(ContractError):
+        go(tmp_path, toy.Toy(lambda sample: Response(sample.id, prompt_tokens=1)))
+    go(tmp_path, corpora={"docs": {"hash": "c2"}})
+    assert json.loads((tmp_path / "corpora.json").read_text()) == {"docs": {"hash": "c2"}}
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_records_without_a_readable_manifest_are_refused(tmp_path: Path, content: str | None) -> None:
+    go(tmp_path, toy.Toy(failing))
+    (tmp_path / "manifest.json").unlink()
+    if content is not None:
+        (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(RunError, match=r"manifest\.json"):
+        go(tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.docx").write_text("")
+    with pytest.raises(RunError, match="not a run but holds thesis.docx"):
+        RunFolder(tmp_path, toy.sweep())
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.docx"]
+
+
+def test_a_place_that_cannot_be_a_folder_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError, match="cannot be used: (Not a directory|File exists)"):
+            RunFolder(place, toy.sweep())
+
+
+def test_a_full_disk_harms_nothing(tmp_path: Path) -> None:
+    # RLIMIT_FSIZE makes write() stop in the middle of a line, just as a full disk does
+    go(tmp_path / "whole")
+    size = (tmp_path / "whole" / "records.jsonl").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(size // 2, 4096), limits[1]))
+    try:
+        with pytest.raises(RunError, match="File too large. The [1-9] answers before it are kept"):
+            go(tmp_path / "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    kept = records(tmp_path / "full")
+    assert 1 <= len(kept) < 10 and (tmp_path / "full" / "records.jsonl").read_bytes().endswith(b"}\n")
+    assert len(go(tmp_path / "full").asked) == 10 - len(kept)
+
+
+def test_an_interrupt_loses_nothing_finished(tmp_path: Path) -> None:
+    def answer(sample: Sample) -> Response:
+        if len(backend.asked) == 4:
+            raise KeyboardInterrupt
+        return Response(sample.id, "?")
+
+    backend = toy.Toy(answer)
+    with pytest.raises(KeyboardInterrupt):
+        go(tmp_path, backend)
+    assert backend.closed == 1
+    assert len(records(tmp_path)) == 3
+    assert len(go(tmp_path).asked) == 7
+
+
+def test_another_prompt_token_count_stops_the_run_unrecorded(tmp_path: Path) -> None:
+    def answer(sample: Sample) -> Response:
+        return Response(sample.id, "?", prompt_tokens=len(sample.prompt_ids) + (len(backend.asked) == 3))
+
+    backend = toy.Toy(answer)
+    with pytest.raises(ContractError, match="built with 200 prompt tokens and toy counted 201"):
+        go(tmp_path, backend)
+    assert len(records(tmp_path)) == 2 and backend.closed == 1
+
+
+class Odd(toy.Toy):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
+        answers = list(super().generate(samples))
+        yield from {"twice": [*answers, answers[0]], "stranger": [Response("?")], "few": answers[1:]}[self.kind]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        ("twice", ContractError, "not asked or twice"),
+        ("stranger", ContractError, "not asked or twice"),
+        ("few", BackendError, "without answering 1 of the samples"),
+    ],
+)
+def test_a_backend_that_breaks_the_contract_is_found_out(kind: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        list(ask(toy.sweep().cells(), toy.build, Odd(kind), toy.score))
+
+
+def test_two_cells_cannot_give_the_same_sample() -> None:
+    cells = [Cell("t", "docs", 200, 0.5), Cell("t", "docs", 200, 0.6)]
+    with pytest.raises(ContractError, match="Two cells gave the same sample"):
+        list(ask(cells, lambda cell: toy.build(cells[0]), toy.Toy(), toy.score))
+
+
+def test_responses_may_come_in_any_order() -> None:
+    class Reversed(toy.Toy):
+        def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
+            yield from reversed(list(super().generate(samples)))
+
+    cells = toy.sweep().cells()
+    assert {record["cell"] for record in ask(cells, toy.build, Reversed(), toy.score)} == set(map(cell_id, cells))
+
+
+def test_a_sample_that_cannot_be_built_stops_before_the_engine_starts(tmp_path: Path) -> None:
+    def build(cell: Cell) -> Sample:
+        if cell.length == 400 and cell.depth == 1:
+            raise ImpossibleSample("too short")
+        return toy.build(cell)
+
+    backend = toy.Toy()
+    with pytest.raises(ImpossibleSample):
+        go(tmp_path, backend, build=build)
+    assert backend.asked == [] and not (tmp_path / "manifest.json").exists()
+
+
+def test_answered_samples_are_dropped() -> None:
+    def build(cell: Cell) -> Sample:
+        sample = toy.build(cell)
+        built.append(weakref.ref(sample.prompt_ids))
+        return sample
+
+    def answer(sample: Sample) -> Response:
+        alive.append(sum(ids() is not None for ids in built))
+        return Response(sample.id, "?")
+
+    built: list[weakref.ref[Any]] = []
+    alive: list[int] = []
+    for _ in ask(toy.sweep(samples=5).cells(), build, toy.Toy(answer), toy.score):
+        pass
+    assert len(alive) == 50 and max(alive) <= 2
+
+
+def test_odd_text_is_written_as_valid_json_lines(tmp_path: Path) -> None:
+    texts = iter(["zwei\nZeilen", "\u2028", "\ud800 half", "统一码", "\0", "\x1b[31m", '"', "\\", "𝄞", ""])
+    go(tmp_path, toy.Toy(lambda sample: Response(sample.id, next(texts))))
+    with (tmp_path / "records.jsonl").open(encoding="utf-8") as file:
+        said = [json.loads(line)["output_text"] for line in file]
+    assert said == ["zwei\nZeilen", "\u2028", "\ud800 half", "统一码", "\0", "\x1b[31m", '"', "\\", "𝄞", ""]
+
+
+def test_what_json_cannot_hold_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="cannot be written as JSON"):
+        go(tmp_path, toy.Toy(lambda sample: Response(sample.id, "?", ttft_s=float("nan"))))
+    assert records(tmp_path) == []
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def watch(cells: list[Cell], each_s: Any, until: int) -> tuple[Progress, Clock, io.StringIO]:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress({cell_id(c): c for c in cells}, [c.length for c in cells], (), stream, 0.0, clock)
+    with progress:
+        for cell in cells[:until]:
+            clock.now += each_s(cell.length)
+            progress.update({"cell": cell_id(cell), "outcome": "right", "score": 1.0})
+    return progress, clock, stream
+
+
+def test_time_left_counts_long_prompts_as_what_they_are() -> None:
+    def law(length: int) -> float:
+        return 1.5e-3 * length + 4e-7 * length**2
+
+    cells = [Cell("t", "docs", length, i / 10) for length in (1024, 2048, 4096, 8192) for i in range(5)]
+    progress, _, _ = watch(cells, law, until=7)
+    left = sum(law(cell.length) for cell in cells[7:])
+    assert progress._left_s == pytest.approx(left, rel=0.01)
+    by_samples = sum(law(cell.length) for cell in cells[:7]) / 7 * 13
+    assert left > 4 * by_samples
+
+
+def test_progress_says_samples_speed_and_accuracy() -> None:
+    cells = [Cell("t", "docs", 1000, i / 10) for i in range(4)]
+    _, _, stream = watch(cells, lambda length: 2.0, until=4)
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "1/4 samples · 500 prompt tokens/s · 6 s left · accuracy 1.00"
+    assert lines[-1] == "4/4 samples · 500 prompt tokens/s · accuracy 1.00"
+
+
+def test_progress_counts_earlier_answers_in_and_failed_calls_out() -> None:
+    stream = io.StringIO()
+    cells = [Cell("t", "docs", 1000, i / 10) for i in range(2)]
+    with Progress({cell_id(c): c for c in cells}, [1000, 1000], [0.0, 0.0, 1.0], stream, 0.0) as progress:
+        progress.update({"cell": cell_id(cells[0]), "outcome": "error", "score": None})
+        progress.update({"cell": cell_id(cells[1]), "outcome": "right", "score": 1.0})
+    assert "accuracy 0.33 · 1 failed" in stream.getvalue().splitlines()[0]
+    assert "accuracy 0.50 · 1 failed" in stream.getvalue().splitlines()[1]
+
+
+def test_progress_draws_a_bar_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    cells = toy.sweep().cells()
+    with Progress({cell_id(c): c for c in cells}, [c.length for c in cells], (), terminal) as progress:
+        for cell in cells:
+            progress.update({"cell": cell_id(cell), "outcome": "right", "score": 1.0})
+    assert "10/10 samples" in terminal.getvalue() and "100 %" in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (65, "1 min 05 s"), (7800, "2 h 10 min"), (3599.9, "1 h 00 min")],
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
