@@ -1,0 +1,159 @@
+"""What a model's name means: the embedded model, a local folder or a Hugging Face id."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from longctx import embedded
+from longctx.errors import BackendError, TokenizerError, UsageError, unknown
+
+EMBEDDED = embedded.NAME
+"""The model that needs no hub."""
+
+_WINDOWS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
+_TOKENIZERS = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+    "tiktoken.model",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model and what is known about it without loading it."""
+
+    name: str  # as it is shown and recorded
+    path: str  # folder, or Hugging Face id; empty where nothing is made yet
+    native_length: int | None  # tokens of the window in its configuration; None where that is not known
+    licence: str  # SPDX name; empty where it is not known
+    source: str  # where it comes from
+    embedded: bool = False
+
+
+def is_embedded(model: str) -> bool:
+    """Whether a name means the embedded model; upper and lower case are the same."""
+    return model.lower() in embedded.ALIASES
+
+
+def locate(model: str) -> str:
+    """Folder or Hugging Face id that transformers and vLLM take for a name; the embedded model is made if needed.
+
+    Says nothing about what is in a folder: one that holds only a tokenizer is fine here.
+
+    Raises:
+        UsageError: the name looks like a folder that is not there, or like a slip of the embedded model's.
+        BackendError: the embedded model cannot be made.
+    """
+    if not model.strip():
+        raise UsageError(f"The model's name is empty; possible are {EMBEDDED}, a folder or a Hugging Face id.")
+    if is_embedded(model):
+        return str(embedded.ensure())
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if folder.exists():
+        raise UsageError(f"{model} is a file; a model is a folder with config.json, or a Hugging Face id.")
+    if not re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", model):
+        raise UsageError(f"There is no folder {model!r}, and it has not the form of a Hugging Face id (owner/name).")
+    if "/" not in model and difflib.get_close_matches(model.lower(), embedded.ALIASES, cutoff=0.8):
+        raise UsageError(unknown("model", model, {EMBEDDED}) + " A folder or a Hugging Face id works too.")
+    return model
+
+
+def resolve(model: str) -> ModelFolder:
+    """What is known about a model; nothing is downloaded.
+
+    Args:
+        model: `EMBEDDED`, a local folder, or a Hugging Face id (taken as it is).
+
+    Raises:
+        UsageError: no such folder, or nothing that could be a model in it.
+        TokenizerError: a folder without a tokenizer.
+        BackendError: the embedded model cannot be made; names the command that helps.
+    """
+    path = locate(model)
+    if is_embedded(model):
+        return _embedded(path)
+    folder = Path(path)
+    if folder.is_dir():
+        return ModelFolder(model, path, native_length(_config(folder)), _licence(folder), "local folder")
+    return ModelFolder(model, path, native_length(_hub_config(model)), "", "Hugging Face hub")
+
+
+def available() -> list[ModelFolder]:
+    """Models that need no hub; the path is empty for one that is not made yet."""
+    folder = embedded.model_folder()
+    return [_embedded(str(folder) if embedded.is_whole(folder) else "")]
+
+
+def read_config(model: ModelFolder) -> dict[str, Any]:
+    """A model's ``config.json``; empty for a hub model that is not in the local cache.
+
+    Raises:
+        UsageError: a folder without it, or it is not JSON.
+    """
+    folder = Path(model.path)
+    return _config(folder) if folder.is_dir() else _hub_config(model.path)
+
+
+def native_length(config: Mapping[str, Any]) -> int | None:
+    """Tokens of the window that a configuration states; a multimodal model's lies in ``text_config``."""
+    inner = config.get("text_config")
+    places = (config, inner) if isinstance(inner, Mapping) else (config,)
+    for place in places:
+        for key in _WINDOWS:
+            if isinstance(place.get(key), int) and place[key] > 0:
+                return int(place[key])
+    return None
+
+
+def _embedded(path: str) -> ModelFolder:
+    return ModelFolder(EMBEDDED, path, embedded.NATIVE_LENGTH, embedded.LICENCE, embedded.SOURCE, embedded=True)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    if not file.is_file():
+        raise UsageError(f"{folder} has no config.json; a model's folder holds config.json, weights and a tokenizer.")
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise TokenizerError(f"{folder} has no tokenizer; looked for {', '.join(_TOKENIZERS)}.")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read as JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise UsageError(f"{file} holds {type(config).__name__} where a JSON object belongs.")
+    return config
+
+
+def _hub_config(model: str) -> dict[str, Any]:
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        file = try_to_load_from_cache(model, "config.json")
+        return dict(json.loads(Path(file).read_text(encoding="utf-8"))) if isinstance(file, str) else {}
+    except HFValidationError as error:
+        raise UsageError(f"{model!r} is neither a folder nor a Hugging Face id: {error}") from error
+    except (OSError, ValueError) as error:
+        raise BackendError(f"The config.json of {model} in the local Hugging Face cache is damaged: {error}") from error
+
+
+def _licence(folder: Path) -> str:
+    """The licence that a model card (README.md) states in its header; empty where there is none."""
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    header = re.match(r"---\n(.*?)\n---", card, re.DOTALL)
+    stated = re.search(r"^license:[ \t]*(\S+)[ \t]*$", header[1], re.MULTILINE) if header else None
+    return stated[1] if stated else ""
