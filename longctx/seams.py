@@ -33,9 +33,12 @@ class Store(Protocol):
         starts: (n,) byte offset at which each begins, never falling.
     """
 
-    text: npt.NDArray[np.uint8]
-    ids: Ids
-    starts: Offsets
+    @property
+    def text(self) -> npt.NDArray[np.uint8]: ...  # noqa: D102
+    @property
+    def ids(self) -> Ids: ...  # noqa: D102
+    @property
+    def starts(self) -> Offsets: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

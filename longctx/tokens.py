@@ -174,13 +174,14 @@ class Tokenizer:
             return [{"role": "user", "content": f"{before}{haystack}{after}"}]
         return f"{before}{haystack}{after}\n{cue}" if cue else f"{before}{haystack}{after}"
 
-    def defuse(self, text: str) -> tuple[str, int]:
+    def defuse(self, text: str) -> tuple[str, list[int]]:
         """Take the power from strings that would become control tokens: a blank is put after their first character.
 
         A document that quotes ``<|im_end|>`` would end the user's turn in the middle of the haystack, in every
-        engine. Returns the text and how many were changed.
+        engine. Returns the text and the offsets in the given one at which a blank was put in.
         """
-        return self._special.subn(lambda match: f"{match[0][0]} {match[0][1:]}", text)
+        places = [match.start() + 1 for match in self._special.finditer(text)]
+        return self._special.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text), places
 
 
 def _with_bytes(encoding: Any, text: str) -> Encoding:

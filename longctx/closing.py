@@ -1,0 +1,92 @@
+"""The last few tokens of a haystack: sentences of the corpus whose number of tokens is exactly what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from longctx.corpus import Corpus
+from longctx.placement import Passage, unused_units
+from longctx.seams import Piece, Slice, decode
+
+Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
+
+_WIDE = 120  # tokens beyond which a gap is narrowed by a whole sentence before it is closed exactly
+_TRIES = 16  # whole sentences tried before one is cut short
+_CUT_TRIES = 12  # sentences that are cut short before giving up
+
+
+def close(
+    corpus: Corpus, passages: Sequence[Passage], missing: Missing, repeat: bool, border: str
+) -> list[Piece] | None:
+    """Pieces that fill a haystack up to the token; None where not even the shortest fits.
+
+    A ladder: a whole sentence of the right size; else a longer one cut behind a word; else one cut anywhere.
+
+    Args:
+        corpus: whose sentences are taken.
+        passages: what the haystack holds already; none of it is taken again unless `repeat`.
+        missing: counts, in the place where the closing goes.
+        repeat: take sentences that the haystack holds already.
+        border: what stands before the first of them.
+    """
+    units, sizes = unused_units(corpus, [] if repeat else passages)
+    if not len(units):
+        return None
+    order = np.argsort(sizes, kind="stable")
+    units, sizes = units[order], sizes[order]
+    closing: list[Piece] = []
+    gap = missing(closing)
+    joint = border
+    taken: set[int] = set()
+    while gap > _WIDE:
+        at = int(np.searchsorted(sizes, gap - _WIDE // 2, side="right")) - 1
+        while at >= 0 and int(units[at]) in taken:
+            at -= 1
+        if at < 0 or len(taken) > 1000:
+            break
+        taken.add(int(units[at]))
+        closing += [joint, _sentence(corpus, int(units[at]))]
+        joint = "\n\n"
+        gap = missing(closing)
+    if gap == 0:
+        return closing
+    if gap < 0:
+        return None
+    near = [int(unit) for unit in units[_nearest_first(sizes, gap - 1)] if int(unit) not in taken]
+    for unit in near[:_TRIES]:
+        candidate = [*closing, joint, _sentence(corpus, unit)]
+        if missing(candidate) == 0:
+            return candidate
+    longer = [int(unit) for unit in units[np.searchsorted(sizes, gap) :] if int(unit) not in taken]
+    for unit in (longer or near[::-1])[:_CUT_TRIES]:
+        text = decode(corpus, _sentence(corpus, unit))
+        for end in _ends(text, lambda end, text=text: missing([*closing, joint, text[:end]])):  # type: ignore[misc]
+            return [*closing, joint, text[:end]]
+    return None
+
+
+def _sentence(corpus: Corpus, unit: int) -> Slice:
+    return Slice(int(corpus.cut_begin[unit]), int(corpus.cut_end[unit + 1]))
+
+
+def _nearest_first(sizes: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
+    """Indices into the sorted `sizes`, nearest to `size` first."""
+    at = int(np.searchsorted(sizes, size))
+    window = np.arange(max(0, at - 4 * _TRIES), min(len(sizes), at + 4 * _TRIES))
+    return window[np.argsort(np.abs(sizes[window] - size), kind="stable")]
+
+
+def _ends(text: str, missing_at: Callable[[int], int]) -> Iterator[int]:
+    """Lengths of `text` that leave nothing missing; those behind a word first.
+
+    What is missing falls, give or take a token, as the text grows, so the right length is bracketed by bisection.
+    """
+    low, high = 0, len(text)
+    while high - low > 8:
+        middle = (low + high) // 2
+        low, high = (middle, high) if missing_at(middle) > 0 else (low, middle)
+    near = [end for end in range(max(1, low - 12), min(len(text), high + 12) + 1) if not text[end - 1].isspace()]
+    near.sort(key=lambda end: end < len(text) and text[end - 1].isalnum() and text[end].isalnum())
+    yield from (end for end in near if missing_at(end) == 0)

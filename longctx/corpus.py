@@ -1,0 +1,185 @@
+"""Documents as one long run of token ids with cut points, memory-mapped and cached by content."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from longctx import corpus_cache, sources
+from longctx.corpus_cache import Stretch
+from longctx.errors import CorpusError, unknown
+from longctx.sources import Progress, Source
+from longctx.tokens import Offsets, Tokenizer
+from longctx.types import FileReport, Ids, Place
+from longctx.voice import Voice
+
+_CHARS_PER_TOKEN = 6  # more than any tokenizer gives on running text: how much a maker makes
+_FIRST_TIER = 1 << 19  # characters; further tiers are four times as large each
+
+
+class Corpus:
+    """An encoded corpus (a `seams.Store`).
+
+    Attributes:
+        name: of the source.
+        hash: SHA-256 (hex) over paths and texts of its documents and the rules by which they are cut.
+        voice: how it states facts.
+        language: two-letter code.
+        source: where the documents are from.
+        repeat: True where passages may recur in a haystack that is longer than the corpus.
+        files: what became of every file.
+        defused: strings in the documents that would have become control tokens.
+        text: (bytes,) UTF-8 of all documents with a blank line between them.
+        ids: (n,) tokens of the whole text.
+        starts: (n,) byte offset of each.
+        cut_end, cut_begin, cut_rank: (k,) cut points in bytes, see `cuts.Cuts`. The first ends at 0 and the last
+            begins at the end of the text.
+    """
+
+    def __init__(self, folder: Path, source: Source, voice: Voice, meta: dict[str, Any], repeat: bool = False) -> None:
+        self.name = source.name
+        self.repeat = repeat
+        self.source = source
+        self.voice = voice
+        self.hash: str = meta["hash"]
+        self.language: str = meta["language"]
+        self.defused: int = meta["defused"]
+        self.files = [FileReport(**file) for file in meta["files"]]
+        self.documents = [Stretch(**{**stretch, "pages": tuple(stretch["pages"])}) for stretch in meta["documents"]]
+        self.text: npt.NDArray[np.uint8] = _map(folder / "text.npy")
+        self.ids: Ids = _map(folder / "ids.npy")
+        self.starts: Offsets = _map(folder / "starts.npy")
+        cuts = np.load(folder / "cuts.npy")
+        self.cut_end, self.cut_begin, self.cut_rank = cuts[0], cuts[1], cuts[2].astype(np.uint8)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the whole text."""
+        return len(self.ids)
+
+    @cached_property
+    def cut_token(self) -> Offsets:
+        """(k,) number of tokens that begin before each cut's `begin`."""
+        tokens: Offsets = np.searchsorted(self.starts, self.cut_begin).astype(np.int64)
+        return tokens
+
+    @cached_property
+    def _begins(self) -> list[int]:
+        return [stretch.begin for stretch in self.documents]
+
+    def stretch_at(self, offset: int) -> Stretch:
+        """Document that holds byte `offset`."""
+        return self.documents[max(0, bisect.bisect_right(self._begins, offset) - 1)]
+
+    def locate(self, offset: int) -> Place:
+        """File and page (or line) of byte `offset`."""
+        stretch = self.stretch_at(offset)
+        if stretch.pages:
+            return Place(stretch.path, page=max(1, bisect.bisect_right(stretch.pages, offset)))
+        return Place(stretch.path, line=1 + int(np.count_nonzero(self.text[stretch.begin : offset] == ord("\n"))))
+
+    def tokens_of(self, stretch: Stretch) -> int:
+        """Tokens of one document."""
+        first, last = np.searchsorted(self.starts, (stretch.begin, stretch.end))
+        return int(last - first)
+
+    def describe(self) -> dict[str, Any]:
+        """What a run records about the corpus: JSON values."""
+        tokens = {stretch.path: self.tokens_of(stretch) for stretch in self.documents}
+        return {
+            "hash": self.hash,
+            "tokens": self.tokens,
+            "documents": len(self.documents),
+            "language": self.language,
+            "voice": self.voice.name,
+            "title": self.source.title,
+            "licence": self.source.licence,
+            "source": self.source.origin,
+            "defused": self.defused,
+            "files": [{**asdict(file), "tokens": tokens.get(file.path, 0)} for file in self.files],
+        }
+
+
+def _map(path: Path) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    return array
+
+
+class Corpora:
+    """Opens corpora for one tokenizer, each once."""
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        extra: Iterable[Path] = (),
+        voice: str = "",
+        repeat: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Remember what to open corpora with.
+
+        Args:
+            tokenizer: the model's.
+            extra: further folders of corpora.
+            voice: name of a voice to use in place of the corpora's own.
+            repeat: let passages recur where a corpus is too small.
+            progress: called while documents are read and encoded.
+        """
+        self.tokenizer = tokenizer
+        self.extra = tuple(extra)
+        self.voice = voice
+        self.repeat = repeat
+        self.progress = progress
+        self._open: dict[tuple[str, int], Corpus] = {}
+
+    def get(self, name: str, length: int) -> Corpus:
+        """The corpus to build samples of `length` tokens from.
+
+        A synthetic corpus has as many documents as the length needs, in tiers, so that a sample depends on its own
+        length and not on what else a sweep asks for.
+
+        Raises:
+            CorpusError: unknown, or nothing readable in it.
+        """
+        source = sources.find_source(name, self.extra)
+        chars = _FIRST_TIER if source.grows else 0
+        while source.grows and chars < _CHARS_PER_TOKEN * length:
+            chars *= 4
+        while True:
+            corpus = self._tier(name, source, chars)
+            if not source.grows or corpus.tokens >= length or len(corpus.text) < chars:
+                return corpus
+            chars *= 4
+
+    def _tier(self, name: str, source: Source, chars: int) -> Corpus:
+        if (name, chars) not in self._open:
+            folder, meta = corpus_cache.cached(source, chars, self.tokenizer, self.progress)
+            voice = find_voice(source, meta, self.voice, self.extra)
+            self._open[name, chars] = Corpus(folder, source, voice, meta, self.repeat)
+        return self._open[name, chars]
+
+
+def find_voice(source: Source, meta: dict[str, Any], wanted: str = "", extra: Iterable[Path] = ()) -> Voice:
+    """The voice for a corpus: the wanted one, its own, the one it borrows, or a neutral one in its language.
+
+    Raises:
+        CorpusError: a voice that is not there.
+    """
+    if not wanted and source.voice:
+        return source.voice
+    voices = {name: found.voice for name, found in sources.find_sources(extra).items() if found.voice}
+    name = wanted or source.voice_name
+    if name:
+        if name not in voices:
+            raise CorpusError(unknown("voice", name, voices))
+        return voices[name]
+    if meta["code"]:
+        return voices["code"]
+    return voices.get(f"neutral-{meta['language']}") or voices["neutral-en"]
