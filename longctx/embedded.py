@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import xxhash
@@ -111,8 +112,9 @@ def _make(folder: Path) -> None:
         )
     file = packed_file()
     _log.info("Making %s in %s, once.", NAME, folder)
-    partial = folder.with_name(folder.name + ".partial")  # one at a time, under the lock
-    shutil.rmtree(partial, ignore_errors=True)
+    for abandoned in folder.parent.glob(f"{folder.name}.partial-*"):  # by a process that was killed
+        shutil.rmtree(abandoned, ignore_errors=True)
+    partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.partial-", dir=folder.parent))
     here = str(Path(__file__).resolve().parents[1])
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")])),

@@ -1,0 +1,87 @@
+# Everything runs in .venv, which the first target that needs it sets up. Values go through the environment, so that a
+# path with blanks or quotes in it stays one path.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sweep sweep-yarn test test-fast check bench lock clean
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PY := .venv/bin/python
+LONGCTX := .venv/bin/longctx
+# Named after GPU, so that another choice sets up again.
+STAMP := .venv/.setup$(if $(GPU),-gpu$(GPU))
+LOCKS := pyproject.toml $(wildcard requirements/*)
+
+export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN OUT GPU VERBOSE
+
+# Shell words: the options for the variables that are set. A DOCS that is not here is looked for where make was called
+# from, which is another folder after `make -C`.
+docs = case "$$DOCS" in ""|/*) ;; "~/"*) DOCS="$$HOME/$${DOCS\#\~/}";; \
+	*) [ -e "$$DOCS" ] || [ ! -e "$$PWD_CALLED/$$DOCS" ] || DOCS="$$PWD_CALLED/$$DOCS";; esac
+options = $${MODEL:+--model "$$MODEL"} $${DOCS:+--corpus "$$DOCS"} $${LENGTHS:+--length "$$LENGTHS"} \
+	$${DEPTHS:+--depth "$$DEPTHS"} $${SAMPLES:+--samples "$$SAMPLES"} $${DENSITIES:+--density "$$DENSITIES"} \
+	$${YARN:+--yarn "$$YARN"}
+# A run of another folder of documents goes to another run folder.
+out = out="$${OUT:-runs/$(1)$${DOCS:+-$$(basename "$$DOCS")}}"
+export PWD_CALLED := $(PWD)
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'Variables: MODEL (embedded model, folder or Hugging Face id), DOCS (folder of documents), LENGTHS, DEPTHS,'
+	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), OUT (run folder); GPU=1|0, VERBOSE=1.'
+	@echo 'Example:   make sweep DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
+
+setup: $(STAMP)  ## install everything into .venv; nothing to do where nothing changed
+
+$(STAMP): $(LOCKS)
+	@for python in $(if $(PYTHON),"$$PYTHON",python3.11 python3.12 python3.13 python3.14 python3); do \
+		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && found=1 && break; \
+	done; \
+	if [ -z "$$found" ]; then \
+		echo "setup: Python 3.11 to 3.14 is needed, and none was found$(if $(PYTHON), at $(PYTHON))." >&2; \
+		echo "setup: Install one (Debian, Ubuntu: apt-get install python3 python3-venv)," >&2; \
+		echo "setup: then type: make setup, or make setup PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi; \
+	"$$python" requirements/install.py
+	@rm -f .venv/.setup* && touch $@
+
+demo: setup  ## the embedded model on the shipped corpora (or DOCS=...): a heatmap in minutes
+	@$(docs); $(call out,demo); \
+	$(LONGCTX) run demo --out "$$out" $(options) && $(LONGCTX) report "$$out"
+
+sweep: setup  ## a needle sweep of your own: MODEL=... DOCS=... LENGTHS=... YARN=auto
+	@$(docs); $(call out,sweep); \
+	$(LONGCTX) run niah --out "$$out" $(options) && $(LONGCTX) report "$$out"
+
+sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what YaRN costs at 4K
+	@$(docs); $(call out,yarn); \
+	$(LONGCTX) run yarn --out "$$out" $(options) && \
+	YARN=off LENGTHS=4K && $(LONGCTX) run yarn --out "$$out-off" $(options) && \
+	$(LONGCTX) report "$$out" && $(LONGCTX) report "$$out-off"
+
+test: setup  ## every test, the real model included
+	@$(PY) -m pytest
+
+test-fast: setup  ## the tests without the model, in under two minutes
+	@$(PY) -m pytest -m "not model and not slow"
+
+check: setup  ## ruff, mypy and the fast tests
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest -q -m "not model and not slow"
+
+bench: setup  ## measure what the README's table states
+	@$(PY) benchmarks/bench.py
+
+lock: setup  ## renew requirements/cpu.txt; UPGRADE=1 takes newer versions
+	@env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-find-links --no-emit-index-url \
+		--excludes requirements/excludes.txt pyproject.toml requirements/cpu.in requirements/dev.in \
+		--output-file requirements/cpu.txt
+
+clean:  ## remove .venv and what tools left; keeps runs/ and the user's cache
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
