@@ -124,7 +124,7 @@ class CostCurve:
         if not self._timed or not len(lengths):
             return 0.0
         if self._weights is None:
-            from scipy.optimize import nnls  # type: ignore[import-untyped]  # slow to import
+            from scipy.optimize import nnls  # slow to import
 
             timed = np.array(self._timed)
             self._weights, _ = nnls(self._features(timed[:, 0], timed[:, 1]), timed[:, 2])

@@ -1,180 +1,177 @@
-"""Samples in, records out: the loop between a backend and a run folder."""
+"""A sweep from its first file to its last record."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from longctx import __version__
+from longctx.backends import check_backend, open_backend
 from longctx.backends.base import Backend
-from longctx.errors import BackendError, ContractError
-from longctx.machine import hardware, packages
-from longctx.plan import in_order, make_plan
-from longctx.progress import Progress
+from longctx.builder import Builder, pick_tasks
+from longctx.errors import BackendError
+from longctx.loop import Watch, complete, remaining
+from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
 from longctx.runfolder import RunFolder
-from longctx.types import Cell, Response, Sample, Score
+from longctx.scorers import score
+from longctx.sources import Progress as Steps
+from longctx.sweep import Sweep
 
-Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
-Record = dict[str, Any]
-GROUPED = (
-    "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed", "variant",
-    "haystack", "haystack_tokens", "tokenizer", "question", "scorer", "needles", "co_needles", "distractors",
-    "repeated", "sha256", "recipe",
-)  # fmt: skip
-"""What a record takes over from its sample's metadata."""
+Note = Callable[[str], None]
 
 
-def cell_id(cell: Cell) -> str:
-    """Name of a cell within a run: 16 hex digits, the same in every process."""
-    return hashlib.sha256(json.dumps(asdict(cell)).encode()).hexdigest()[:16]
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Where a run stands."""
+
+    path: Path
+    samples: int  # of the whole sweep
+    answered: int
+    failed: int  # calls that failed; the same run again asks them again
+    asked: int  # answered or failed just now
+    accuracy: float | None  # mean score of the answers
+    first_error: str = ""
 
 
-def ask(
-    cells: Iterable[Cell],
-    build: Callable[[Cell], Sample],
-    backend: Backend,
-    score: Callable[[Sample, Response], Score],
-    model: str = "",
-) -> Iterator[Record]:
-    """Build each cell's sample when the backend takes it, and yield a record when its response is there.
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted; `summary` says how far it is."""
 
-    At any moment only the samples that the backend holds are in memory.
-
-    Args:
-        cells: in the order in which they are asked.
-        build: cell → sample.
-        backend: what answers.
-        score: sample, response → score.
-        model: name of the model, for the records.
-
-    Raises:
-        ContractError: the engine received another number of tokens than was built, or answered something else
-            than it was asked. No record is yielded for that sample.
-        BackendError: the backend ended without answering everything.
-    """
-    waiting: dict[str, tuple[Cell, Sample, str]] = {}
-    finished: set[str] = set()
-
-    def samples() -> Iterator[Sample]:
-        for cell in cells:
-            sample = build(cell)
-            if sample.id in waiting or sample.id in finished:
-                raise ContractError(f"Two cells gave the same sample {sample.id}; the second is {cell}.")
-            waiting[sample.id] = cell, sample, _now()
-            yield sample
-
-    responses = backend.generate(samples())
-    with contextlib.ExitStack() as stack:
-        stack.callback(getattr(responses, "close", lambda: None))  # a generator's; lets the engine end cleanly
-        for response in responses:
-            if response.id not in waiting:
-                raise ContractError(f"{backend.name} answered sample {response.id}, which was not asked or twice.")
-            cell, sample, started = waiting.pop(response.id)
-            finished.add(sample.id)
-            built = len(sample.prompt_ids)
-            if response.prompt_tokens is not None and response.prompt_tokens != built:
-                raise ContractError(
-                    f"Sample {sample.id} was built with {built:,} prompt tokens and {backend.name} counted "
-                    f"{response.prompt_tokens:,}: it received something else. This is a defect; the run stops."
-                )
-            yield {
-                "id": sample.id,
-                "cell": cell_id(cell),
-                **{name: sample.metadata.get(name) for name in GROUPED},
-                "target": sample.target,
-                **_answer(response, score(sample, response)),
-                "model": model,
-                "backend": backend.name,
-                "started_at": started,
-            }
-    if waiting:
-        raise BackendError(f"{backend.name} ended without answering {len(waiting)} of the samples that it took.")
+    def __init__(self, summary: Summary) -> None:
+        super().__init__(f"{summary.answered} of {summary.samples} samples answered")
+        self.summary = summary
 
 
-def _answer(response: Response, score: Score) -> Record:
-    said = asdict(response)
-    del said["id"]
-    text = said.pop("text")
-    failed = score.outcome == "error"
-    return {
-        "output_text": text,
-        **said,
-        "score": None if failed else score.value,
-        "outcome": score.outcome,
-        "explanation": score.explanation,
-    }
-
-
-def complete(
-    folder: RunFolder,
-    cells: Iterable[Cell],
-    build: Callable[[Cell], Sample],
-    open_engine: Callable[[], Backend],
+def run(
+    sweep: Sweep,
+    out: Path | str,
     *,
-    score: Callable[[Sample, Response], Score],
-    about: Mapping[str, Any],
-    corpora: Mapping[str, Any],
+    generators: Iterable[Path] = (),
+    corpora: Iterable[Path] = (),
     watch: Watch | None = None,
-    note: Callable[[str], None] = lambda stage: None,
-) -> None:
-    """Ask whatever a run still lacks and record every answer.
-
-    Every sample is built once before the engine starts, so that one that cannot be built stops nothing half-way.
+    note: Note = lambda stage: None,
+    steps: Steps | None = None,
+) -> Summary:
+    """Ask everything that a sweep asks, or what is left of it, and record every answer under `out`.
 
     Args:
-        folder: where records go.
-        cells: all of the run, done or not, in any order.
-        build: cell → sample.
-        open_engine: starts the backend; not called where nothing is left to ask.
-        score: sample, response → score.
-        about: the manifest, but for what is known only here: ``backend``, ``plan``, ``sessions``, ``created_at``.
-        corpora: contents of ``corpora.json``.
-        watch: makes a progress display; none by default.
-        note: is told what begins now, where that may take a while.
+        sweep: what to ask.
+        out: the run's folder; made, or gone on with where it holds the same sweep.
+        generators: further folders with tasks.
+        corpora: further folders with corpora.
+        watch: makes a progress display, for example `progress.Progress`.
+        note: is told what begins, where that may take a while.
+        steps: is told how far reading and encoding are.
+
+    Returns:
+        Where the run stands. Calls that failed do not raise.
 
     Raises:
-        RunError: the folder does not fit or cannot be written.
-        ImpossibleSample: a sample cannot be built as asked.
+        UsageError: a task, backend or parameter that cannot be.
+        RunError: the folder does not fit.
+        CorpusError, TokenizerError, ImpossibleSample: samples cannot be built; nothing was asked.
         BackendError: the backend cannot start, or does not do what it should.
+        Interrupted: the process was told to stop; everything answered is kept.
     """
-    todo = remaining(cells, folder)
-    if not todo:
-        return
-    folder.check(about, corpora)
-    note(f"building {len(todo):,} samples to see what they share")
-    plan, fresh = make_plan(list(todo.values()), build)
-    note("starting the engine")
-    backend = open_engine()
+    check_backend(sweep.backend)
+    tasks = pick_tasks(sweep, generators)
+    cells = sweep.cells()
+    with RunFolder(out, sweep) as folder:
+
+        def summary() -> Summary:
+            scores = folder.scores.values()
+            return Summary(
+                path=folder.path,
+                samples=len(cells),
+                answered=len(scores),
+                failed=len(folder.errors),
+                asked=folder.written,
+                accuracy=sum(scores) / len(scores) if scores else None,
+                first_error=next(iter(folder.errors.values()), ""),
+            )
+
+        todo = remaining(cells, folder)
+        if not todo:
+            return summary()
+        try:
+            note("loading tokenizer and corpora")
+            builder = Builder(sweep, tasks, corpora, steps)
+            about = {
+                "longctx": __version__,
+                "model": sweep.model,
+                "tokenizer": builder.describe_tokenizer(),
+                "sampling": asdict(sweep.sampling),
+            }
+            described = builder.describe_corpora(todo.values())
+            complete(
+                folder, cells, builder.build, lambda: _open(sweep), score=score, about=about, corpora=described,
+                watch=watch, note=note,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            raise Interrupted(summary()) from None
+        return summary()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a sweep would take."""
+
+    plan: Plan
+    seconds: float  # an estimate
+    timed: list[dict[str, Any]]  # what it was made from: length, prefill_s, decode_s
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``longctx run --dry-run --json`` prints it."""
+        return {"plan": self.plan.to_json(), "estimate": {"seconds": round(self.seconds, 3), "timed": self.timed}}
+
+
+def preview(
+    sweep: Sweep,
+    *,
+    generators: Iterable[Path] = (),
+    corpora: Iterable[Path] = (),
+    note: Note = lambda stage: None,
+    steps: Steps | None = None,
+) -> Preview:
+    """Build every sample, time one of the shortest and one of a middle length, and record nothing.
+
+    Args and errors as for `run`.
+    """
+    check_backend(sweep.backend)
+    tasks = pick_tasks(sweep, generators)
+    cells = in_order(sweep.cells())
+    note("loading tokenizer and corpora")
+    builder = Builder(sweep, tasks, corpora, steps)
+    note(f"building {len(cells):,} samples to see what they share")
+    plan, fresh = make_plan(cells, builder.build)
+    note("starting the engine to time two samples")
+    backend = _open(sweep)
     try:
-        session = {"started_at": _now(), "hardware": hardware()}
-        manifest = {
-            **about,
-            "created_at": session["started_at"],
-            "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
-            "hardware": session["hardware"],
-            "packages": packages(),
-            "plan": plan.to_json(),
-            "sessions": [session],
-        }
-        folder.describe(manifest, corpora)
-        with watch(todo, fresh, list(folder.scores.values())) if watch else contextlib.nullcontext() as display:
-            for record in ask(todo.values(), build, backend, score, str(about.get("model", ""))):
-                folder.append(record)
-                if display is not None:
-                    display.update(record)
+        curve, timed = CostCurve(), []
+        for cell in probes(cells):
+            sample = builder.build(cell)
+            [response] = backend.generate([sample])
+            if response.error or response.total_s is None:
+                raise BackendError(f"A sample of {cell.length:,} tokens could not be timed: {response.error}")
+            length = len(sample.prompt_ids)
+            prefill = response.total_s if response.ttft_s is None else response.ttft_s
+            decode = response.total_s - prefill
+            curve.add(length, length, response.total_s)
+            curve.add(length, 0, decode)  # what is left when the whole prompt is cached
+            timed.append({"length": length, "prefill_s": round(prefill, 4), "decode_s": round(decode, 4)})
+        return Preview(plan, curve.seconds([cell.length for cell in cells], fresh), timed)
     finally:
         backend.close()
 
 
-def remaining(cells: Iterable[Cell], folder: RunFolder) -> dict[str, Cell]:
-    """Cell id → cell, in the order in which they are asked, of those without an answer."""
-    todo = {cell_id(cell): cell for cell in in_order(cells)}
-    return {name: cell for name, cell in todo.items() if name not in folder.scores}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+def _open(sweep: Sweep) -> Backend:
+    return open_backend(
+        sweep.backend,
+        model=sweep.model,
+        length=max(sweep.lengths),  # of the whole sweep: what is left of it must meet the same window
+        sampling=sweep.sampling,
+        yarn=sweep.yarn,
+        allow_rescale=sweep.allow_rescale,
+        engine_args=sweep.engine,
+    )

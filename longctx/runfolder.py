@@ -28,6 +28,7 @@ class RunFolder:
         path: the folder.
         scores: cell id → score of its answer, for cells that were answered; a failed call is no answer.
         errors: cell id → message, for cells whose newest record is a failed call.
+        written: records that this process has added.
         damaged_bytes: length of a torn last line that was dropped when the folder was opened.
     """
 
@@ -40,7 +41,7 @@ class RunFolder:
         self.path = Path(path)
         self.scores: dict[str, float] = {}
         self.errors: dict[str, str] = {}
-        self.damaged_bytes = 0
+        self.written = self.damaged_bytes = 0
         self._lock = self._records = -1
         try:
             self._prepare(sweep)
@@ -76,7 +77,8 @@ class RunFolder:
 
         Args:
             manifest: as it would be written for a new run; the version and the tokenizer's hash count.
-            corpora: contents of ``corpora.json``: name → ``hash`` and more.
+            corpora: contents of ``corpora.json``: name → ``hashes`` (length → hash of what its samples are cut
+                from) and more.
 
         Raises:
             RunError: records would mix versions, tokenizers or corpora; names both.
@@ -87,9 +89,12 @@ class RunFolder:
         pairs = [
             ("longctx", old.get("longctx"), manifest.get("longctx")),
             ("tokenizer hash", old.get("tokenizer", {}).get("hash"), manifest.get("tokenizer", {}).get("hash")),
-            *((f"corpus {n!r} hash", old_corpora.get(n, {}).get("hash"), c["hash"]) for n, c in corpora.items()),
         ]
-        if changed := [f"{what}: {before} → {after}" for what, before, after in pairs if before != after]:
+        for name, corpus in corpora.items():
+            before = old_corpora.get(name, {}).get("hashes", {})
+            pairs += [(f"corpus {name!r} hash", before.get(length), now) for length, now in corpus["hashes"].items()]
+        changed = list(dict.fromkeys(f"{what}: {before} → {now}" for what, before, now in pairs if before != now))
+        if changed:
             raise RunError(
                 f"Run {self.path} is half done, and what it is made of has changed since: "
                 f"{'; '.join(changed)}. {_ELSEWHERE}"
@@ -137,6 +142,7 @@ class RunFolder:
                 "before it are kept; when there is room, the same command goes on."
             ) from None
         self._note(record)
+        self.written += 1
 
     def _prepare(self, sweep: Sweep) -> None:
         file = self.path / "sweep.toml"

@@ -11,8 +11,8 @@ from pathlib import Path
 import toy
 
 KILLS = 20
-SAMPLES = 20  # 200 cells: 2 lengths × 5 depths
-ANSWER_S = 0.004
+SAMPLES = 30  # 300 cells: 2 lengths × 5 depths; far more than are answered between kills
+ANSWER_S = 0.02
 
 
 def start(folder: Path, delay_s: float) -> subprocess.Popen[bytes]:
@@ -51,7 +51,7 @@ def test_killed_at_random_moments_a_run_ends_with_the_same_records(tmp_path: Pat
         process = start(killed, ANSWER_S)
         if kill % 4:  # most kills hit a run that is answering, the others may hit it while it starts
             wait_for_records(killed, before, process)
-        time.sleep(rng.uniform(0, 8 * ANSWER_S))
+        time.sleep(rng.uniform(0, 3 * ANSWER_S))
         assert process.poll() is None, f"ended on its own before kill {kill}: {process.communicate()[1].decode()}"
         process.kill()
         assert process.communicate()[1] == b""

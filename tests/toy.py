@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from longctx.run import complete
+from longctx.loop import complete
 from longctx.runfolder import RunFolder
 from longctx.sweep import Sweep
 from longctx.types import Cell, Response, Sample, Score
 
 ABOUT = {"longctx": "0", "model": "toy", "tokenizer": {"name": "bytes", "hash": "t1", "chat_template": False}}
-CORPORA = {"docs": {"hash": "c1"}}
+CORPORA = {"docs": {"hashes": {"200": "c1", "400": "c1"}}}
 
 
 def sweep(**fields: Any) -> Sweep:

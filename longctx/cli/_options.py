@@ -1,0 +1,150 @@
+"""Options that several commands share, each with the sweep field that it overrides."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from longctx.errors import UsageError
+from longctx.units import parse_count, parse_list, parse_numbers
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def _many(values: tuple[str, ...]) -> list[str]:
+    """Items of an option that may be repeated and may hold lists; a path with a comma in it stays whole."""
+    return [item for value in values for item in ([value] if Path(value).exists() else parse_list(value))]
+
+
+def _words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
+    return _many(values) if values else None
+
+
+def _counts(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[int] | None:
+    return [parse_count(item) for item in _many(values)] if values else None
+
+
+def _numbers(what: str, high: float) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], list[float] | None]:
+    def convert(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[float] | None:
+        return parse_numbers(",".join(values), 0, high, what) if values else None
+
+    return convert
+
+
+def _axes(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, list[Any]] | None:
+    axes = {name: [_plain(item) for item in parse_list(value)] for name, value in _pairs(option, values)}
+    return axes or None
+
+
+def _arguments(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any] | None:
+    return {name: _plain(value) for name, value in _pairs(option, values)} or None
+
+
+def _pairs(option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
+    pairs = [value.partition("=") for value in values]
+    for value, (name, equals, _) in zip(values, pairs, strict=True):
+        if not name or not equals:
+            raise UsageError(f"{option.opts[0]} {value!r} has not the form NAME=VALUE.")
+    return [(name, value) for name, _, value in pairs]
+
+
+def _plain(text: str) -> Any:
+    """The JSON value that the text is, or the text itself."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+_SAMPLES = (
+    click.option("--task", "tasks", multiple=True, callback=_words, help="Tasks; see `longctx tasks`."),
+    click.option("--corpus", "sources", multiple=True, callback=_words, help="Names of corpora, or folders."),
+    click.option("--length", "lengths", multiple=True, callback=_counts, help="Tokens of the prompt: 4096,32K,1M."),
+    click.option("--depth", "depths", multiple=True, callback=_numbers("depth", 1.0), help="Where the needle: 0–1."),
+    click.option(
+        "--density",
+        "densities",
+        multiple=True,
+        callback=_numbers("density", 10_000.0),
+        help="Distractors per 10,000 tokens of haystack.",
+    ),
+    click.option("-n", "--samples", type=int, help="Haystacks per point of the grid, each with its own seed."),
+    click.option("--seed", type=int, help="The first seed."),
+    click.option(
+        "--questions-per-haystack",
+        type=int,
+        help="Needles that share a haystack; each is asked about in turn, which computes its prefix only once.",
+    ),
+    click.option("--variant", multiple=True, callback=_axes, metavar="NAME=A,B", help="A further axis of the task."),
+    click.option("--repeat/--no-repeat", default=None, help="May passages repeat where a corpus is too small?"),
+    click.option("--voice", help="Voice of the needles, in place of the corpus's own."),
+    click.option("--model", help="Embedded model, Hugging Face id or folder; see `longctx models`."),
+    click.option("--tokenizer", help="Hugging Face id or folder; by default the model's."),
+)
+_FOLDERS = (
+    click.option(
+        "--generators",
+        multiple=True,
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Folder with further tasks.",
+    ),
+    click.option(
+        "--corpora",
+        "corpora_folders",
+        multiple=True,
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="Folder with further corpora.",
+    ),
+)
+_ENGINE = (
+    click.option("--backend", help="vllm, or a double without a model: oracle, lossy."),
+    click.option("--yarn", metavar="auto|FACTOR|off", help="Stretch the model's window where a length needs it."),
+    click.option(
+        "--allow-rescale/--no-allow-rescale", default=None, help="May YaRN replace a scaling that the model has?"
+    ),
+    click.option("--max-tokens", type=int, help="Output tokens at most."),
+    click.option("--temperature", type=float, help="0 by default: the likeliest token."),
+    click.option("--sampling-seed", type=int, help="Seed for decoding."),
+    click.option("--stop", multiple=True, help="Text at which the output ends."),
+    click.option(
+        "--engine-arg",
+        "engine",
+        multiple=True,
+        callback=_arguments,
+        metavar="NAME=VALUE",
+        help="Any argument of the engine; values are read as JSON where they are JSON.",
+    ),
+)
+_SAMPLING = {"max_tokens": "max_tokens", "temperature": "temperature", "sampling_seed": "seed", "stop": "stop"}
+
+
+def sample_options(command: Command) -> Command:
+    """Everything that says which samples to build, and the folders to look in (`generators`, `corpora_folders`)."""
+    return _with((*_SAMPLES, *_FOLDERS), command)
+
+
+def engine_options(command: Command) -> Command:
+    """Everything that says what answers them."""
+    return _with(_ENGINE, command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
+
+
+def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -> Command:
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:
+    """The options that were given, in the shape of `Sweep.from_fields`."""
+    fields = {name: value for name, value in given.items() if value is not None and value != ()}
+    if "sources" in fields:
+        fields["corpora"] = fields.pop("sources")
+    sampling = {key: fields.pop(name) for name, key in _SAMPLING.items() if name in fields}
+    return fields | ({"sampling": sampling} if sampling else {})

@@ -1,0 +1,155 @@
+"""``longctx run``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from longctx.cli._options import engine_options, json_option, sample_options, sweep_fields
+from longctx.errors import RunError
+from longctx.plan import Plan
+from longctx.progress import Progress, duration
+from longctx.run import Interrupted, Preview, Summary, preview, run
+from longctx.sweep import Sweep, read_sweep
+
+
+@click.command(
+    epilog="""\b
+    Examples:
+      longctx run demo
+      longctx run --backend oracle --corpus contracts --length 4K,16K --out runs/oracle
+      longctx run niah --corpus path/to/contracts --model path/to/model --dry-run
+    """
+)
+@click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
+@sample_options
+@engine_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default.")
+@click.option("--dry-run", is_flag=True, help="Print what would be asked and about how long it would take.")
+@json_option
+def command(
+    sweep: str | None,
+    generators: tuple[Path, ...],
+    corpora_folders: tuple[Path, ...],
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Build samples, ask a model, record every answer.
+
+    A sweep is a preset (demo, niah, yarn-on, yarn-off) or a TOML file; options override its fields, and do without
+    it. The same command again goes on where a run was interrupted and asks nothing twice.
+    """
+    asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
+    folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
+    if dry_run:
+        found = preview(asked, **folders, note=_say, steps=_Steps())
+        click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
+        return
+    path = out or Path("runs") / (Path(sweep).stem if sweep else default_name(asked))
+    go_on = ["longctx", "run", str(path / "sweep.toml"), "--out", str(path)]
+    for option, chosen in (("--generators", generators), ("--corpora", corpora_folders)):
+        go_on += [word for folder in chosen for word in (option, str(folder))]
+    try:
+        with _ended_by_sigterm():
+            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=_Steps())
+    except Interrupted as stopped:
+        done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
+        _say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
+        raise click.exceptions.Exit(130) from None
+    click.echo(json.dumps(_as_json(summary)) if as_json else _text(summary))
+    if summary.failed:
+        raise RunError(
+            f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {summary.first_error}). "
+            f"To ask these again: {shlex.join(go_on)}"
+        )
+
+
+def default_name(sweep: Sweep) -> str:
+    """Name for a run that was given none: what is asked, over what, of what."""
+    answerer = sweep.model if sweep.backend == "vllm" else sweep.backend
+    words = [*sweep.tasks, *sweep.sources(), Path(answerer).name]
+    return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]
+
+
+def _say(message: str) -> None:
+    click.echo(f"longctx: {message}", err=True)
+
+
+class _Steps:
+    """Says now and then how far reading and encoding are."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if time.monotonic() - self._said >= 2:
+            self._said = time.monotonic()
+            _say(f"{what}: {done:,} of {total:,}")
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _as_json(summary: Summary) -> dict[str, Any]:
+    return {
+        "run": str(summary.path),
+        "records": str(summary.path / "records.jsonl"),
+        "samples": summary.samples,
+        "answered": summary.answered,
+        "failed": summary.failed,
+        "asked": summary.asked,
+        "accuracy": summary.accuracy,
+    }
+
+
+def _text(summary: Summary) -> str:
+    from longctx.table import load
+    from longctx.textmap import text_heatmap
+
+    frame = load(summary.path)
+    state = f"{summary.asked:,} samples asked" if summary.asked else "Nothing to do: every sample is answered"
+    return "\n".join(
+        [
+            text_heatmap(frame, width=min(shutil.get_terminal_size().columns, 120)),
+            "",
+            f"{state}.",
+            f"Records: {summary.path / 'records.jsonl'}",
+            f"Next:    {shlex.join(['longctx', 'report', str(summary.path)])}",
+        ]
+    )
+
+
+def _preview_text(found: Preview) -> str:
+    plan: Plan = found.plan
+    timed = " and ".join(
+        f"{one['length']:,} tokens in {one['prefill_s'] + one['decode_s']:.2f} s" for one in found.timed
+    )
+    saved = 1 - plan.computed_at_best / max(plan.prompt_tokens, 1)
+    return "\n".join(
+        [
+            f"Cells:          {plan.cells:,}",
+            f"Samples:        {plan.samples:,} over {plan.haystacks:,} haystacks",
+            f"Prompt tokens:  {plan.prompt_tokens:,}",
+            f"Computed:       {plan.computed_at_best:,} at best ({saved:.0%} shared)",
+            f"Longest prompt: {plan.longest:,} tokens",
+            f"Time:           about {duration(found.seconds)}, estimated from {timed}; the engine's start not counted",
+        ]
+    )

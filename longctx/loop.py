@@ -1,0 +1,183 @@
+"""Samples in, records out: the loop between a backend and a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from longctx.backends.base import Backend
+from longctx.errors import BackendError, ContractError
+from longctx.machine import hardware, packages
+from longctx.plan import in_order, make_plan
+from longctx.progress import Progress
+from longctx.runfolder import RunFolder
+from longctx.types import Cell, Response, Sample, Score
+
+Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
+Record = dict[str, Any]
+GROUPED = (
+    "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed", "variant",
+    "haystack", "haystack_tokens", "tokenizer", "question", "scorer", "needles", "co_needles", "distractors",
+    "repeated", "sha256", "recipe",
+)  # fmt: skip
+"""What a record takes over from its sample's metadata."""
+
+
+def cell_id(cell: Cell) -> str:
+    """Name of a cell within a run: 16 hex digits, the same in every process."""
+    return hashlib.sha256(json.dumps(asdict(cell)).encode()).hexdigest()[:16]
+
+
+def ask(
+    cells: Iterable[Cell],
+    build: Callable[[Cell], Sample],
+    backend: Backend,
+    score: Callable[[Sample, Response], Score],
+    model: str = "",
+) -> Iterator[Record]:
+    """Build each cell's sample when the backend takes it, and yield a record when its response is there.
+
+    At any moment only the samples that the backend holds are in memory.
+
+    Args:
+        cells: in the order in which they are asked.
+        build: cell → sample.
+        backend: what answers.
+        score: sample, response → score.
+        model: name of the model, for the records.
+
+    Raises:
+        ContractError: the engine received another number of tokens than was built, or answered something else
+            than it was asked. No record is yielded for that sample.
+        BackendError: the backend ended without answering everything.
+    """
+    waiting: dict[str, tuple[Cell, Sample, str]] = {}
+    finished: set[str] = set()
+
+    def samples() -> Iterator[Sample]:
+        for cell in cells:
+            sample = build(cell)
+            if sample.id in waiting or sample.id in finished:
+                raise ContractError(f"Two cells gave the same sample {sample.id}; the second is {cell}.")
+            waiting[sample.id] = cell, sample, _now()
+            yield sample
+
+    responses = backend.generate(samples())
+    with contextlib.ExitStack() as stack:
+        stack.callback(getattr(responses, "close", lambda: None))  # a generator's; lets the engine end cleanly
+        for response in responses:
+            if response.id not in waiting:
+                raise ContractError(f"{backend.name} answered sample {response.id}, which was not asked or twice.")
+            cell, sample, started = waiting.pop(response.id)
+            finished.add(sample.id)
+            built = len(sample.prompt_ids)
+            if response.prompt_tokens is not None and response.prompt_tokens != built:
+                raise ContractError(
+                    f"Sample {sample.id} was built with {built:,} prompt tokens and {backend.name} counted "
+                    f"{response.prompt_tokens:,}: it received something else. This is a defect; the run stops."
+                )
+            yield {
+                "id": sample.id,
+                "cell": cell_id(cell),
+                **{name: sample.metadata.get(name) for name in GROUPED},
+                "target": sample.target,
+                **_answer(response, score(sample, response)),
+                "model": model,
+                "backend": backend.name,
+                "started_at": started,
+            }
+    if waiting:
+        raise BackendError(f"{backend.name} ended without answering {len(waiting)} of the samples that it took.")
+
+
+def _answer(response: Response, score: Score) -> Record:
+    said = asdict(response)
+    del said["id"]
+    text = said.pop("text")
+    failed = score.outcome == "error"
+    return {
+        "output_text": text,
+        **said,
+        "score": None if failed else score.value,
+        "outcome": score.outcome,
+        "explanation": score.explanation,
+    }
+
+
+def complete(
+    folder: RunFolder,
+    cells: Iterable[Cell],
+    build: Callable[[Cell], Sample],
+    open_engine: Callable[[], Backend],
+    *,
+    score: Callable[[Sample, Response], Score],
+    about: Mapping[str, Any],
+    corpora: Mapping[str, Any],
+    watch: Watch | None = None,
+    note: Callable[[str], None] = lambda stage: None,
+) -> None:
+    """Ask whatever a run still lacks and record every answer.
+
+    Every sample is built once before the engine starts, so that one that cannot be built stops nothing half-way.
+
+    Args:
+        folder: where records go.
+        cells: all of the run, done or not, in any order.
+        build: cell → sample.
+        open_engine: starts the backend; not called where nothing is left to ask.
+        score: sample, response → score.
+        about: the manifest, but for what is known only here: ``backend``, ``plan``, ``sessions``, ``created_at``.
+        corpora: contents of ``corpora.json``.
+        watch: makes a progress display; none by default.
+        note: is told what begins now, where that may take a while.
+
+    Raises:
+        RunError: the folder does not fit or cannot be written.
+        ImpossibleSample: a sample cannot be built as asked.
+        BackendError: the backend cannot start, or does not do what it should.
+    """
+    todo = remaining(cells, folder)
+    if not todo:
+        return
+    folder.check(about, corpora)
+    note(f"building {len(todo):,} samples to see what they share")
+    plan, fresh = make_plan(list(todo.values()), build)
+    note("starting the engine")
+    backend = open_engine()
+    try:
+        described = backend.describe()
+        yarn = described.pop("yarn", None)
+        session = {"started_at": _now(), "hardware": hardware()}
+        manifest = {
+            **about,
+            "created_at": session["started_at"],
+            "backend": {"name": backend.name, "double": backend.double, **described},
+            "yarn": yarn,
+            "hardware": session["hardware"],
+            "packages": packages(),
+            "plan": plan.to_json(),
+            "sessions": [session],
+        }
+        folder.describe(manifest, corpora)
+        with watch(todo, fresh, list(folder.scores.values())) if watch else contextlib.nullcontext() as display:
+            for record in ask(todo.values(), build, backend, score, str(about.get("model", ""))):
+                folder.append(record)
+                if display is not None:
+                    display.update(record)
+    finally:
+        backend.close()
+
+
+def remaining(cells: Iterable[Cell], folder: RunFolder) -> dict[str, Cell]:
+    """Cell id → cell, in the order in which they are asked, of those without an answer."""
+    todo = {cell_id(cell): cell for cell in in_order(cells)}
+    return {name: cell for name, cell in todo.items() if name not in folder.scores}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
