@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longctx import __version__
-from longctx.backends import check_backend, open_backend
+from longctx.backends import prepare_backend
 from longctx.backends.base import Backend
 from longctx.builder import Builder, pick_tasks
 from longctx.errors import BackendError
@@ -74,8 +74,8 @@ def run(
         BackendError: the backend cannot start, or does not do what it should.
         Interrupted: the process was told to stop; everything answered is kept.
     """
-    check_backend(sweep.backend)
     tasks = pick_tasks(sweep, generators)
+    open_engine = _prepare(sweep)
     cells = sweep.cells()
     with RunFolder(out, sweep) as folder:
 
@@ -105,7 +105,7 @@ def run(
             }
             described = builder.describe_corpora(todo.values())
             complete(
-                folder, cells, builder.build, lambda: _open(sweep), score=score, about=about, corpora=described,
+                folder, cells, builder.build, open_engine, score=score, about=about, corpora=described,
                 watch=watch, note=note,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -138,15 +138,15 @@ def preview(
 
     Args and errors as for `run`.
     """
-    check_backend(sweep.backend)
     tasks = pick_tasks(sweep, generators)
+    open_engine = _prepare(sweep)
     cells = in_order(sweep.cells())
     note("loading tokenizer and corpora")
     builder = Builder(sweep, tasks, corpora, steps)
     note(f"building {len(cells):,} samples to see what they share")
     plan, fresh = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
-    backend = _open(sweep)
+    backend = open_engine()
     try:
         curve, timed = CostCurve(), []
         for cell in probes(cells):
@@ -165,8 +165,8 @@ def preview(
         backend.close()
 
 
-def _open(sweep: Sweep) -> Backend:
-    return open_backend(
+def _prepare(sweep: Sweep) -> Callable[[], Backend]:
+    return prepare_backend(
         sweep.backend,
         model=sweep.model,
         length=max(sweep.lengths),  # of the whole sweep: what is left of it must meet the same window

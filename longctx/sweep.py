@@ -7,20 +7,20 @@ import json
 import math
 import os.path
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
+from longctx import checks
 from longctx.errors import UsageError, unknown
 from longctx.types import Cell, Sampling
 from longctx.units import parse_count
 
 PRESETS = Path(__file__).parent / "presets"
 _TABLES = ("variant", "sampling", "engine")
-_NUMBER = (int, float)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,24 +54,24 @@ class Sweep:
     engine: Mapping[str, Any] = field(default_factory=dict)  # arguments handed to the engine as they are
 
     def __post_init__(self) -> None:
-        lengths = [parse_count(length) for length in _items("lengths", self.lengths)]
+        lengths = [parse_count(length) for length in checks.items("lengths", self.lengths)]
         if 0 in lengths:
             raise UsageError("A length of 0 tokens was given; possible are lengths from 1 token.")
         resolved: dict[str, Any] = {
-            "lengths": _distinct("lengths", sorted(lengths)),
-            "depths": _distinct("depths", sorted(_numbers("depths", self.depths, 1.0))),
-            "densities": _distinct("densities", sorted(_numbers("densities", self.densities, 10_000.0))),
-            "tasks": _distinct("tasks", _words("tasks", self.tasks)),
-            "corpora": _distinct("corpora", _words("corpora", self.corpora)),
+            "lengths": checks.distinct("lengths", sorted(lengths)),
+            "depths": checks.distinct("depths", sorted(checks.numbers("depths", self.depths, 1.0))),
+            "densities": checks.distinct("densities", sorted(checks.numbers("densities", self.densities, 10_000.0))),
+            "tasks": checks.distinct("tasks", checks.words("tasks", self.tasks)),
+            "corpora": checks.distinct("corpora", checks.words("corpora", self.corpora)),
             "variant": _axes(self.variant),
-            "engine": dict(sorted(_plain("engine", self.engine).items())),
+            "engine": dict(sorted(checks.plain("engine", self.engine).items())),
             "sampling": _sampling(self.sampling),
             "yarn": _yarn(self.yarn),
         }
         for name, low in (("samples", 1), ("seed", 0), ("questions_per_haystack", 1)):
-            resolved[name] = _whole(name, getattr(self, name), low)
+            resolved[name] = checks.whole(name, getattr(self, name), low)
         for name in ("voice", "model", "tokenizer", "backend"):
-            _word(name, getattr(self, name))
+            checks.word(name, getattr(self, name))
         for name in ("repeat", "allow_rescale"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} is {getattr(self, name)!r}; possible are true and false.")
@@ -88,25 +88,23 @@ class Sweep:
     def from_fields(cls, *layers: Mapping[str, Any]) -> Sweep:
         """Sweep from dictionaries shaped like the TOML; later layers win, tables are merged key by key.
 
+        Where a later layer gives fewer depths than the earlier ones have questions per haystack, these give way.
+
         Raises:
             UsageError: an unknown or missing field, or a value that cannot be.
         """
-        known = {f.name for f in fields(cls)}
         merged: dict[str, Any] = {}
-        for name, value in itertools.chain.from_iterable(layer.items() for layer in layers):
-            if name not in known:
-                raise UsageError(unknown("sweep field", name, known))
-            if name in _TABLES and not isinstance(value, Mapping):
-                raise UsageError(f"{name} is {value!r}; it must be a table.")
-            merged[name] = {**merged.get(name, {}), **value} if name in _TABLES else value
+        for layer in layers:
+            together = merged.get("questions_per_haystack")
+            for name, value in layer.items():
+                _check_field(name, value)
+                merged[name] = {**merged.get(name, {}), **value} if name in _TABLES else value
+            if isinstance(together, int) and "depths" in layer and "questions_per_haystack" not in layer:
+                merged["questions_per_haystack"] = min(together, len(checks.items("depths", layer["depths"])))
         for name, remedy in (("corpora", "--corpus contracts"), ("lengths", "--length 4K,8K")):
             if name not in merged:
                 raise UsageError(f"The sweep names no {name}; give them there or as a flag, for example {remedy}.")
         if "sampling" in merged:
-            keys = {f.name for f in fields(Sampling)}
-            for name in merged["sampling"]:
-                if name not in keys:
-                    raise UsageError(unknown("sampling field", name, keys))
             merged["sampling"] = Sampling(**merged["sampling"])
         return cls(**merged)
 
@@ -189,91 +187,40 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _check_field(name: str, value: Any) -> None:
+    known = [f.name for f in fields(Sweep)]
+    if name not in known:
+        raise UsageError(unknown("sweep field", name, known))
+    if name in _TABLES and not isinstance(value, Mapping):
+        raise UsageError(f"{name} is {value!r}; it must be a table.")
+    if name == "sampling":
+        known = [f.name for f in fields(Sampling)]
+        for key in value:
+            if key not in known:
+                raise UsageError(unknown("sampling field", key, known))
+
+
 def _shown(sweep: Mapping[str, Any], name: str) -> str:
-    return json.dumps(sweep[name], ensure_ascii=False) if name in sweep else "not set"
-
-
-def _items(name: str, values: Any) -> list[Any]:
-    if isinstance(values, (str, *_NUMBER)) or not isinstance(values, Iterable):
-        values = [values]
-    found = list(values)
-    if not found:
-        raise UsageError(f"{name} is an empty list; at least one is needed.")
-    return found
-
-
-def _distinct(name: str, values: list[Any]) -> tuple[Any, ...]:
-    for value in values:
-        if values.count(value) > 1:
-            raise UsageError(f"{name} has {value!r} more than once.")
-    return tuple(values)
-
-
-def _numbers(name: str, values: Any, high: float) -> list[float]:
-    numbers = []
-    for value in _items(name, values):
-        if isinstance(value, bool) or not isinstance(value, _NUMBER) or not 0 <= value <= high:
-            raise UsageError(f"{name} has {value!r}; possible are numbers from 0 to {high:g}.")
-        numbers.append(float(value) + 0.0)  # -0.0 becomes 0.0
-    return numbers
-
-
-def _whole(name: str, value: Any, low: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise UsageError(f"{name} is {value!r}; possible are whole numbers from {low}.")
-    return value
-
-
-def _word(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{name} is {value!r}; it must be text.")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{name} is {value!r}, which is not valid Unicode.") from None
-    return value
-
-
-def _words(name: str, values: Any) -> list[str]:
-    words = [_word(name, value) for value in _items(name, values)]
-    if "" in words:
-        raise UsageError(f"{name} has an empty name.")
-    return words
-
-
-def _plain(name: str, value: Any) -> Any:
-    """The value if TOML can hold it: text, numbers, true or false, lists and tables of these."""
-    match value:
-        case bool() | int():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case str():
-            return _word(name, value)
-        case list() | tuple():
-            return [_plain(f"{name}[{index}]", item) for index, item in enumerate(value)]
-        case Mapping():
-            return {_word(f"key of {name}", key): _plain(f"{name}.{key}", item) for key, item in value.items()}
-    raise UsageError(f"{name} is {value!r}; possible are text, finite numbers, true, false, lists and tables.")
+    return json.dumps(sweep[name], ensure_ascii=False, sort_keys=True) if name in sweep else "not set"
 
 
 def _axes(variant: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     axes = {}
-    for name, values in sorted(_plain("variant", variant).items()):
-        for value in (found := _items(f"variant.{name}", values)):
+    for name, values in sorted(checks.plain("variant", variant).items()):
+        for value in (found := checks.items(f"variant.{name}", values)):
             if isinstance(value, (list, Mapping)):
                 raise UsageError(f"variant.{name} has {value!r}; possible are text, numbers, true and false.")
-        axes[name] = _distinct(f"variant.{name}", found)
+        axes[name] = checks.distinct(f"variant.{name}", found)
     return axes
 
 
 def _sampling(sampling: Sampling) -> Sampling:
-    [temperature] = _numbers("sampling.temperature", sampling.temperature, 100.0)
+    [temperature] = checks.numbers("sampling.temperature", sampling.temperature, 100.0)
     return Sampling(
-        max_tokens=_whole("sampling.max_tokens", sampling.max_tokens, 1),
+        max_tokens=checks.whole("sampling.max_tokens", sampling.max_tokens, 1),
         temperature=temperature,
-        seed=_whole("sampling.seed", sampling.seed, 0),
-        stop=tuple(_words("sampling.stop", sampling.stop)) if sampling.stop else (),
+        seed=checks.whole("sampling.seed", sampling.seed, 0),
+        stop=tuple(checks.words("sampling.stop", sampling.stop)) if sampling.stop else (),
     )
 
 
@@ -284,6 +231,6 @@ def _yarn(yarn: Any) -> str | float:
         factor = float(yarn)
     except (TypeError, ValueError, OverflowError):
         factor = math.nan
-    if isinstance(yarn, bool) or not 1 <= factor < math.inf:
-        raise UsageError(f"yarn is {yarn!r}; possible are auto, off, or a factor from 1.")
+    if isinstance(yarn, bool) or not 1 < factor < math.inf:
+        raise UsageError(f"yarn is {yarn!r}; possible are auto, off, or a factor above 1.")
     return factor

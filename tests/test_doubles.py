@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import toy
 
-from longctx.backends import BACKENDS, check_backend, open_backend
+from longctx.backends import BACKENDS, prepare_backend
 from longctx.backends.doubles import DOUBLES, Lossy, Oracle
 from longctx.backends.reader import find_passages
 from longctx.errors import UsageError
@@ -121,7 +121,7 @@ def test_lossy_draws_belong_to_the_sample_and_the_seed() -> None:
 
 @pytest.mark.parametrize("name", sorted(DOUBLES))
 def test_doubles_say_that_they_are(name: str) -> None:
-    double = open_backend(name, model="", length=1, sampling=Sampling(), engine_args={"delay_s": 0.5})
+    double = prepare_backend(name, model="", length=1, sampling=Sampling(), engine_args={"delay_s": 0.5})()
     assert double.double and double.name == name
     assert double.describe()["delay_s"] == 0.5 and "double" in double.describe()["what"]
     double.close()
@@ -143,9 +143,8 @@ def test_doubles_say_that_they_are(name: str) -> None:
 )
 def test_backends_and_parameters_that_cannot_be_are_refused(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        open_backend(name, model="", length=1, sampling=Sampling(), engine_args=arguments)
+        prepare_backend(name, model="", length=1, sampling=Sampling(), engine_args=arguments)
 
 
 def test_every_backend_is_described() -> None:
     assert set(DOUBLES) < set(BACKENDS)
-    check_backend("vllm")

@@ -39,7 +39,7 @@ def sweeps(draw: st.DrawFn) -> Sweep:
         repeat=draw(st.booleans()),
         voice=draw(TEXT),
         model=draw(TEXT),
-        yarn=draw(st.one_of(st.sampled_from(["auto", "off"]), st.floats(1, 64))),
+        yarn=draw(st.one_of(st.sampled_from(["auto", "off"]), st.floats(1.01, 64))),
         sampling=Sampling(draw(st.integers(1, 99)), draw(st.floats(0, 2)), 3, tuple(draw(st.lists(NAMES, max_size=2)))),
         engine=draw(st.dictionaries(TEXT, PLAIN, max_size=3)),
     )
@@ -133,9 +133,9 @@ def test_a_single_value_is_a_list_of_one() -> None:
         ({"corpora": ["a/docs", "b/docs"]}, "'a/docs' and 'b/docs' would both be called 'docs'"),
         ({"repeat": "yes"}, "possible are true and false"),
         ({"model": "\ud800"}, "not valid Unicode"),
-        ({"yarn": "half"}, "possible are auto, off, or a factor from 1"),
-        ({"yarn": 0.5}, "possible are auto, off, or a factor from 1"),
-        ({"yarn": True}, "possible are auto, off, or a factor from 1"),
+        ({"yarn": "half"}, "possible are auto, off, or a factor above 1"),
+        ({"yarn": 1}, "possible are auto, off, or a factor above 1"),
+        ({"yarn": True}, "possible are auto, off, or a factor above 1"),
         ({"sampling": {"temperature": -1}}, "sampling.temperature has -1"),
         ({"sampling": {"max_tokens": 0}}, "sampling.max_tokens is 0"),
         ({"variant": {"tier": []}}, "variant.tier is an empty list"),
@@ -171,6 +171,15 @@ def test_later_layers_win_and_tables_are_merged() -> None:
 def test_shipped_presets_are_whole_sweeps(name: str) -> None:
     preset = Sweep.from_fields(read_sweep(name))
     assert preset.cells()
+
+
+def test_questions_per_haystack_of_a_preset_give_way_to_fewer_depths_of_a_flag() -> None:
+    preset = {"corpora": ["docs"], "lengths": [1024], "questions_per_haystack": 5}
+    assert Sweep.from_fields(preset, {"depths": [0, 0.5]}).questions_per_haystack == 2
+    assert Sweep.from_fields(preset, {"depths": [0.5]}).questions_per_haystack == 1
+    assert Sweep.from_fields(preset, {"samples": 2}).questions_per_haystack == 5
+    with pytest.raises(UsageError, match="possible are 1 to 2"):
+        Sweep.from_fields(preset, {"depths": [0, 0.5], "questions_per_haystack": 5})
 
 
 def test_presets_are_found_by_name_and_files_by_path(tmp_path: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from longctx.errors import UsageError, unknown
@@ -19,17 +19,7 @@ BACKENDS = {
 """What a user types after ``--backend`` → what it is."""
 
 
-def check_backend(name: str) -> None:
-    """Make sure that there is such a backend.
-
-    Raises:
-        UsageError: there is none; says the nearest and all that are.
-    """
-    if name not in BACKENDS:
-        raise UsageError(unknown("backend", name, BACKENDS))
-
-
-def open_backend(
+def prepare_backend(
     name: str,
     *,
     model: str,
@@ -38,8 +28,8 @@ def open_backend(
     yarn: str | float = "auto",
     allow_rescale: bool = False,
     engine_args: Mapping[str, Any] | None = None,
-) -> Backend:
-    """Start a backend; what it needs is imported only now.
+) -> Callable[[], Backend]:
+    """Check all that can be checked before an engine starts; calling the result starts it.
 
     Args:
         name: one of `BACKENDS`.
@@ -51,15 +41,22 @@ def open_backend(
         engine_args: handed on as they are; for doubles, their parameters.
 
     Raises:
-        UsageError: no such backend, or a parameter that it does not have.
-        BackendError: it cannot start or is not installed.
+        UsageError: no such backend, a parameter that it does not have, or a length that does not fit the model.
+        BackendError: it is not installed; or, when called, it cannot start.
     """
-    check_backend(name)
+    if name not in BACKENDS:
+        raise UsageError(unknown("backend", name, BACKENDS))
     arguments = dict(engine_args or {})
     if name == "vllm":
-        from longctx.backends.vllm import open_vllm
+        from longctx.backends.vllm import VllmBackend
+        from longctx.models import read_config, resolve
+        from longctx.yarn import plan_window
 
-        return open_vllm(model, length, sampling, yarn, allow_rescale, arguments)
+        folder = resolve(model)
+        config = read_config(folder)
+        plan = plan_window(config, length, sampling.max_tokens, str(yarn), allow_rescale=allow_rescale)
+        return lambda: VllmBackend(folder.path, config=config, plan=plan, sampling=sampling, engine_args=arguments)
     from longctx.backends.doubles import DOUBLES
 
-    return DOUBLES[name].from_args(arguments)
+    double = DOUBLES[name].from_args(arguments)
+    return lambda: double

@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Build samples, ask a model, record every answer.
 
-    A sweep is a preset (demo, niah, yarn-on, yarn-off) or a TOML file; options override its fields, and do without
+    A sweep is a preset (demo, niah, yarn) or a TOML file; options override its fields, and do without
     it. The same command again goes on where a run was interrupted and asks nothing twice.
     """
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
