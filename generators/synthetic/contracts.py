@@ -1,0 +1,291 @@
+"""Commercial contracts of ten kinds: parties, recitals, definitions that are used, numbered clauses, schedules.
+
+The wording stands in ``text/contracts-*.toml``, one file a kind and one for what kinds share; the figures come
+from ``_deals.py``. Every paragraph of some length names a party, and no two documents of a seed have a party in
+common, which is why none of them comes twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
+from functools import lru_cache, partial
+from typing import Any
+
+from longctx.types import Document
+
+from ._deals import DEALS, YEARS, Deal, Frame
+from ._grammar import Dice, Draft, needs, paragraphs, parse, slug, texts
+from ._names import SURNAMES, any_stem, firm, person, stem, street, trade, written
+
+FORMAT = "markdown"
+
+KINDS = tuple(DEALS)
+_PROVIDERS = {
+    "lease": ("Properties", "Estates", "Land Holdings"), "loan": ("Capital", "Finance", "Commercial Bank", "Credit"),
+    "licence": ("Software", "Systems", "Data"), "saas": ("Cloud", "Software", "Digital", "Data"),
+}  # fmt: skip
+
+_AMERICAN = {
+    "licence": "license", "organisation": "organization", "organisational": "organizational", "organised": "organized",
+    "authorise": "authorize", "authorised": "authorized", "authorises": "authorizes", "unauthorised": "unauthorized",
+    "labour": "labor", "favour": "favor", "instalment": "installment", "instalments": "installments",
+    "recognises": "recognizes", "recognise": "recognize", "recognised": "recognized", "defence": "defense",
+    "programme": "program", "centre": "center", "centres": "centers", "honour": "honor", "judgement": "judgment",
+    "cheque": "check", "endeavours": "efforts", "offence": "offense", "realised": "realized",
+    "familiarisation": "familiarization", "per cent": "percent", "licences": "licenses", "capitalised": "capitalized", "pseudonymised": "pseudonymized",
+    "modelling": "modeling", "moulded": "molded", "catalogue": "catalog", "catalogues": "catalogs", "fulfil": "fulfill",
+    "aluminium": "aluminum", "localisation": "localization", "neighbouring": "neighboring", "practise": "practice",
+    "metre": "meter", "optimisation": "optimization", "amortisation": "amortization", "summarised": "summarized",
+    "behaviour": "behavior", "harmonised": "harmonized", "colours": "colors", "enquiries": "inquiries",
+    "specialty": "specialty", "kilonewtons": "kilonewtons", "analyse": "analyze", "analysed": "analyzed",
+    "cancelled": "canceled", "travelling": "traveling", "parcelled": "parceled", "litre": "liter", "storey": "story",
+}  # fmt: skip
+
+
+def make(index: int, seed: int) -> Document:
+    """Contract number ``index`` of the seed: the same bytes whenever, wherever and in whatever order it is made."""
+    kind = KINDS[index % len(KINDS)]
+    draft, deal = _open(index, seed, kind)
+    grammar = _grammar(kind)
+    outline = _outline(draft, grammar, deal)
+    parts = [*_preamble(draft, grammar), *_body(draft, grammar, outline), *_schedules(draft, deal), *_signatures(draft)]
+    text = paragraphs(parts)
+    if draft.value("spelling") == "American":
+        text = _american(text)
+    name = slug(f"{draft.value('A')} {draft.value('A_trade')}")
+    return Document(f"{kind}-{index:04d}-{name}.md", text, FORMAT)
+
+
+@lru_cache(maxsize=None)
+def _grammar(kind: str) -> dict[str, Any]:
+    """The kind's articles, terms and values over those that all kinds share."""
+    common, own = texts("contracts-common"), texts(f"contracts-{kind}")
+    merged = {**common, **own}
+    for shared in ("values", "terms"):
+        merged[shared] = {**common[shared], **own.get(shared, {})}
+    return merged
+
+
+def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
+    """The draft with everything in it that must agree throughout the document."""
+    dice = Dice(f"contracts:{seed}:{index}:frame")
+    places = [place for place in texts("contracts-law")["place"] if kind != "employment" or "Illinois" not in place["law"]]
+    place = dice.pick(places)
+    american = place["style"] == "Section"
+    signed = date(2012, 1, 9) + timedelta(days=dice.below(4_900))
+    effective = signed + timedelta(days=dice.pick((0, 0, 1, 7, 14, 21, 30, 45)))
+    if kind in ("lease", "loan", "employment"):  # these begin on the first of a month
+        effective = date(effective.year + effective.month // 12, effective.month % 12 + 1, 1)
+    frame = Frame(signed, effective, dice.pick(YEARS[kind]), american and place["home"] != "Canada", tuple(place["units"]))
+    draft = Draft(
+        f"contracts:{seed}:{index}", _grammar(kind)["values"], words=dice.chance(0.5), currency=place["currency"]
+    )
+    text_keys = [key for key, value in place.items() if isinstance(value, str)]
+    draft.slots.update({key: place[key] for key in text_keys})
+    draft.slots.update(_parties(draft, dice, place, kind, index, seed))
+    draft.slots.update(_times(draft, dice, frame))
+    style = place["style"]
+    draft.slots.update({
+        "kind": kind, "spelling": "American" if place["home"] == "the United States" else "British",
+        "shall": dice.pick(("shall", "shall", "will", "must")), "article": "Article" if american else "clause",
+        "sub": style, "schedule": "Exhibit" if american else "Schedule", "run-in": "yes" if american else "",
+        "area_unit": place["units"][0], "area_unit_single": place["units"][1], "distance_unit": place["units"][2],
+        **{key: value for key, value in _grammar(kind)["kind"].items() if isinstance(value, str)},
+    })  # fmt: skip
+    draft.slots["schedules"] = f"{draft.value('schedule')}s"
+    deal = DEALS[kind](draft, frame)
+    draft.slots.update(deal.slots)
+    return draft, deal
+
+
+def _parties(
+    draft: Draft, dice: Dice, place: dict[str, Any], kind: str, index: int, seed: int
+) -> dict[str, str | Callable[[], str]]:
+    cities = dice.shuffled(place["cities"])
+    slots: dict[str, str | Callable[[], str]] = {"home_city": place["cities"][0]}
+    for number, side in enumerate("AB"):
+        short = stem(2 * index + number, f"contracts:{seed}")
+        second = dice.pick(_PROVIDERS[kind]) if side == "A" and kind in _PROVIDERS else trade(dice)
+        contact, road = person(dice), street(dice)
+        slots |= {
+            side: short, f"{side}_trade": second, f"{side}_full": f"{short} {second} {dice.pick(place['forms'])}",
+            f"{side}_city": cities[number], f"{side}_street": road, f"{side}_contact": contact,
+            f"{side}_email": f"{contact.replace(' ', '.').lower()}@{slug(short)}.example",
+            f"{side}_signatory": person(dice), f"{side}_born": place["born"],
+        }  # fmt: skip
+    if kind == "employment":
+        first, last = person(dice).split()[0], dice.pick(SURNAMES)
+        slots |= {
+            "B": f"{dice.pick(('Ms', 'Mr', 'Dr'))} {last}", "B_full": f"{first} {last}", "B_contact": f"{first} {last}",
+            "B_signatory": f"{first} {last}", "B_email": f"{first}.{last}@post.example".lower(),
+        }  # fmt: skip
+    return slots | {
+        "company": lambda: f"{any_stem(draft.dice)} {trade(draft.dice)}",
+        "firm": partial(firm, draft.dice),
+        "bank": lambda: f"{any_stem(draft.dice)} {draft.dice.pick(('Bank', 'Savings Bank', 'Commercial Bank'))}",
+        "person": partial(person, draft.dice),
+        "street": partial(street, draft.dice),
+        "premises_name": f"{any_stem(dice)} {dice.pick(('House', 'Court', 'Park', 'Works', 'Point', 'Building'))}",
+        "premises_address": f"{street(dice)}, {cities[0]}",
+        "project": any_stem(dice),
+        "software_name": f"{any_stem(dice)} {dice.pick(('Suite', 'Desk', 'Flow', 'Base', 'One', 'Hub', 'Plan'))}",
+        "brand": any_stem(dice).upper(),
+        "regno": lambda: str(draft.dice.between(1_000_000, 13_900_000)).zfill(8),
+        "us_state": lambda: draft.dice.pick(("Delaware", "Nevada", "Ohio", "Illinois", "Texas", "Virginia", "Georgia")),
+        "us_form": "corporation",
+    }
+
+
+def _times(draft: Draft, dice: Dice, frame: Frame) -> dict[str, str | Callable[[], str]]:
+    def earlier() -> str:
+        return frame.say(frame.signed - timedelta(days=draft.dice.between(12, 420)))
+
+    def lately() -> str:
+        return frame.say(frame.signed - timedelta(days=draft.dice.between(2, 45)))
+
+    renewal = dice.pick((30, 60, 90)) if frame.years == 1 else dice.pick((60, 90, 120, 180))
+    return {
+        "signed": frame.say(frame.signed), "effective_date": frame.say(frame.effective),
+        "expiry_date": frame.say(frame.expiry), "term": draft.count(frame.years, "year"),
+        "renewal": draft.count(1 if frame.years < 4 else dice.pick((1, 2)), "year"),
+        "renewal_notice": draft.count(renewal, "day"),
+        "review_date": frame.say(date(frame.effective.year + 1, dice.pick((1, 4, 7)), 1)),
+        "prior_date": earlier, "recent_date": lately,
+        "int_year": lambda: str(draft.dice.between(1961, frame.signed.year - 4)),
+        "day_month": lambda: draft.dice.pick(("31 January", "31 March", "30 June", "30 September", "15 December")),
+        "month_name": lambda: draft.dice.pick(("August", "September", "October", "November")),
+    }  # fmt: skip
+
+
+def _outline(draft: Draft, grammar: dict[str, Any], deal: Deal) -> list[tuple[str, dict[str, Any]]]:
+    """Which articles and clauses there are, and with that what every reference says."""
+    kind = grammar["kind"]
+    kept = [label for label in kind["outline"] if label not in kind["optional"] or draft.dice.chance(0.7)]
+    outline: list[tuple[str, dict[str, Any]]] = []
+    for number, label in enumerate(kept, 1):
+        source = grammar["interpretation" if label == "definitions" else label]
+        clauses: dict[str, Any] = {"heading": draft.write(source["heading"])}
+        names = [name for name in source if name != "heading"]
+        for name in names:
+            if name.endswith("?") and not draft.dice.chance(0.65):
+                continue
+            title = draft.write(name.rstrip("?"))
+            wordings = source[name]
+            if wordings[0].startswith("@"):
+                shared, _, key = wordings[0][1:].partition(".")
+                wordings = grammar[shared][key]
+            clauses[title] = wordings
+            place = len(clauses) - 1 + (label == "definitions")
+            draft.refs[f"{label}.{slug(name)}"] = f"{draft.value('sub')} {number}.{place}"
+        draft.refs[label] = f"{draft.value('article')} {number}"
+        outline.append((label, clauses))
+    for number, label in enumerate(deal.schedules):
+        mark = "ABCDEFG"[number] if draft.value("schedule") == "Exhibit" else str(number + 1)
+        draft.refs[f"schedule.{label}"] = f"{draft.value('schedule')} {mark}"
+    return outline
+
+
+def _preamble(draft: Draft, grammar: dict[str, Any]) -> Iterator[str]:
+    title = draft.dice.pick(grammar["kind"]["title"])
+    yield f"# {title}"
+    yield draft.say(f"This {title} (this \"Agreement\") is [made|entered into] on {{signed}} "
+        "between {A} and {B}, namely:")
+    for number, side in enumerate("AB", 1):
+        role = f"(\"{{{side}}}\"), the {grammar['kind']['roles'][number - 1]}"
+        draft.slots["address"] = draft.write(f"{{{side}_street}}, {{{side}_city}}")
+        who = f"**{{{side}_full}}**, " + draft.write(draft.value(f"{side}_born"))
+        if side == "B" and draft.value("kind") == "employment":
+            who = "**{B_full}**, of {B_street}, {B_city}"
+        yield f"({number}) " + draft.say(f"{who} {role}{'; and' if number == 1 else '.'}")
+    yield "## " + draft.write("[Recitals|Background|Preamble]")
+    letters = iter("ABCDE")
+    for name, wordings in grammar["recitals"].items():
+        if not name.endswith("?") or draft.dice.chance(0.6):
+            yield f"({next(letters)}) " + draft.say(wordings)
+    yield draft.say("[{A} and {B} therefore agree as follows:|Now therefore {A} and {B} agree as follows:]")
+
+
+def _body(draft: Draft, grammar: dict[str, Any], outline: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+    """The articles; the definitions come first but are written last, when it is known which terms are used."""
+    articles = [_article(draft, number, clauses, label) for number, (label, clauses) in enumerate(outline, 1)]
+    used = "\n".join(re.sub(r"\*\*.*?\*\*", "", part) for article in articles for part in article[1:])
+    heading, *interpretation = articles[0]
+    yield heading
+    yield "1.1 In this Agreement:"
+    yield from _definitions(draft, grammar["terms"], used)
+    yield from interpretation
+    for article in articles[1:]:
+        yield from article
+
+
+def _article(draft: Draft, number: int, clauses: dict[str, Any], label: str) -> list[str]:
+    heading = clauses["heading"]
+    parts = [f"## Article {number}. {heading}" if draft.value("run-in") else f"## {number}. {heading}"]
+    first = 2 if label == "definitions" else 1
+    for place, (title, wordings) in enumerate(list(clauses.items())[1:], first):
+        lead = f"{number}.{place} " + (f"**{title}.** " if draft.value("run-in") else "")
+        parts.extend(_clause(draft, lead, wordings))
+    return parts
+
+
+def _clause(draft: Draft, lead: str, wordings: Sequence[str]) -> Iterator[str]:
+    """One numbered clause: a paragraph, or a lead-in with lettered items of which some may be left out."""
+    possible = [one for one in wordings if needs(parse(one)) <= draft.refs.keys()]
+    chapeau, *items = draft.dice.pick(possible).split("\n")
+    yield lead + draft.say(chapeau)
+    kept = [item[2:] for item in items if item.startswith("- ") or draft.dice.chance(0.6)]
+    joint = "; or" if any(item.endswith("; or") for item in items) else "; and"
+    kept = [item for item in kept if needs(parse(item)) <= draft.refs.keys()]
+    for place, item in enumerate(kept):
+        body = re.sub(r"(; and|; or|[;.])$", "", draft.say(item))
+        ending = "." if place == len(kept) - 1 else joint if place == len(kept) - 2 else ";"
+        yield f"({'abcdefghij'[place]}) {body}{ending}"
+
+
+def _definitions(draft: Draft, terms: dict[str, Any], used: str) -> Iterator[str]:
+    """Those terms that the text uses, and those that their definitions use in turn."""
+    pattern = re.compile(rf"\b({'|'.join(sorted(terms, key=len, reverse=True))})s?\b")
+    written: dict[str, str] = {}
+    open_terms = set(pattern.findall(used))
+    while open_terms:
+        for term in sorted(open_terms):
+            written[term] = draft.say(terms[term])
+        open_terms = {found for text in written.values() for found in pattern.findall(text)} - written.keys()
+    ordered = sorted(written.items(), key=lambda pair: pair[0].lower())
+    for place, (term, text) in enumerate(ordered):
+        verb = " " if text.startswith("has the meaning") else " means "
+        yield f'"{term}"{verb}{text}' + ("." if place == len(ordered) - 1 else ";")
+
+
+def _schedules(draft: Draft, deal: Deal) -> Iterator[str]:
+    for label, (heading, parts) in deal.schedules.items():
+        yield f"## {draft.refs[f'schedule.{label}']}. {heading}"
+        for part in parts:
+            yield draft.write(part.replace("|", "\\|")) if part.startswith("| ") else draft.say(part)
+
+
+def _signatures(draft: Draft) -> Iterator[str]:
+    yield "## " + draft.write("[Signatures|Execution|Signed by the parties]")
+    offices = ("Director", "Managing Director", "Chief Executive Officer", "Company Secretary", "Chief Financial Officer")
+    for side in "AB":
+        signatory, full = draft.value(f"{side}_signatory"), draft.value(f"{side}_full")
+        if signatory == full:
+            yield f"Signed by {full}: ____________________ Date: {draft.value('signed')}"
+            continue
+        office = draft.dice.pick(offices)
+        yield f"Signed for and on behalf of {full} by {signatory}, {office}: ____________________ Date: {draft.value('signed')}"
+
+
+@lru_cache(maxsize=1)
+def _spelling() -> re.Pattern[str]:
+    return re.compile(r"\b(" + "|".join(_AMERICAN) + r")\b", re.IGNORECASE)
+
+
+def _american(text: str) -> str:
+    def respelled(match: re.Match[str]) -> str:
+        word = _AMERICAN[match[0].lower()]
+        return word.capitalize() if match[0][0].isupper() else word
+
+    return _spelling().sub(respelled, text)
