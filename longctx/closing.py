@@ -71,7 +71,7 @@ def _sentence(corpus: Corpus, unit: int) -> Slice:
     return Slice(int(corpus.cut_begin[unit]), int(corpus.cut_end[unit + 1]))
 
 
-def _nearest_first(sizes: np.ndarray, size: int) -> np.ndarray:  # type: ignore[type-arg]
+def _nearest_first(sizes: np.ndarray, size: int) -> np.ndarray:
     """Indices into the sorted `sizes`, nearest to `size` first."""
     at = int(np.searchsorted(sizes, size))
     window = np.arange(max(0, at - 4 * _TRIES), min(len(sizes), at + 4 * _TRIES))

@@ -135,15 +135,20 @@ class _Builder:
             places = find_places(self.corpus, passages)
             order = self._place(passages, places)
             pieces = self._pieces(passages, places, order)
-            closing = self._close(passages, pieces)
+            gap, closing = self._close(passages, pieces)
             if closing is not None:
                 pieces.repeated = budget - reserve > self.corpus.cut_token[-1]
                 return self._finish(pieces, closing)
-            reserve += LEAST_FILLER
-            if reserve > budget:
+            if reserve == budget:
                 raise ImpossibleSample(
                     f"No filler of corpus {self.corpus.name!r} gives exactly {self.length:,} tokens."
                 )
+            # Doubled, not grown by what is missing: seams differ by a token or two with the needle's depth, and the
+            # passages must not.
+            needed = reserve + max(0, -gap) + LEAST_FILLER
+            while reserve < needed:
+                reserve *= 2
+            reserve = min(reserve, budget)
 
     def _place(self, passages: Sequence[Passage], places: Places) -> list[tuple[int, int]]:
         """Inserts in the order in which they stand, with the place of each: -1 the beginning, len(places) the end."""
@@ -213,8 +218,8 @@ class _Builder:
     def _count(self, pieces: Sequence[Piece]) -> int:
         return sum(len(run.ids) for run in splice(self.corpus, pieces, self.tokenizer))
 
-    def _close(self, passages: Sequence[Passage], pieces: _Pieces) -> list[Piece] | None:
-        """The closing sentences that make the length exact; None where there is no room for any."""
+    def _close(self, passages: Sequence[Passage], pieces: _Pieces) -> tuple[int, list[Piece] | None]:
+        """Tokens that are missing without closing sentences, and the ones that make the length exact, if any do."""
         before = [self.head, *pieces.pieces[: pieces.closing]]
         after = [*pieces.pieces[pieces.closing :], self.tail]
         # All but the end of the last long slice is counted once: what the closing changes lies behind it.
@@ -232,7 +237,8 @@ class _Builder:
             return self.length - fixed - self._count([*anchor, *before, *closing, *after])
 
         starts_fresh = not passages and not pieces.closing
-        return close(self.corpus, passages, missing, self.repeat, "" if starts_fresh else "\n\n")
+        border = "" if starts_fresh else "\n\n"
+        return missing([]), close(self.corpus, passages, missing, self.repeat, border)
 
     def _end_of(self, piece: Slice) -> Slice | None:
         """The last 128 tokens of a slice; None where it has fewer."""

@@ -74,11 +74,9 @@ def splice(store: Store, pieces: Sequence[Piece], tokenizer: Tokenizer) -> list[
     Only windows around the seams are encoded, all of them in one call.
     """
     parts = [decode(store, p) if isinstance(p, Slice) and _tokens_in(store, p) < _SHORT else p for p in pieces]
-    joints = _joints(store, parts)
-    for window in _WINDOWS:
-        runs = _join(store, joints, window, tokenizer)
-        if runs is not None:
-            return runs
+    runs = _join(store, _joints(store, parts), tokenizer)
+    if runs is not None:
+        return runs
     encoding = tokenizer.encode("".join(decode(store, piece) for piece in parts))
     return [Run(encoding.ids, encoding.starts, 0)]
 
@@ -149,31 +147,49 @@ def _window(store: Store, joint: _Joint, size: int) -> _Window:
     return _Window(text, left_token, before, right_token, right_end, border)
 
 
-def _join(store: Store, joints: Sequence[_Joint], size: int, tokenizer: Tokenizer) -> list[Run] | None:
+def _join(store: Store, joints: Sequence[_Joint], tokenizer: Tokenizer) -> list[Run] | None:
     """Runs of all joints with the slices' own tokens between them; None where some joint found no agreement."""
-    windows = [_window(store, joint, size) for joint in joints]
+    windows = [_window(store, joint, _WINDOWS[0]) for joint in joints]
     encodings = tokenizer.encode_many([window.text for window in windows])
     runs: list[Run] = []
     kept_from = 0  # first token of the current slice that is taken from the store
     for joint, window, encoding in zip(joints, windows, encodings, strict=True):
-        first, last = 0, len(encoding.ids)  # what is taken of the window's own tokens
+        found = _mend(store, joint, window, encoding, kept_from)
+        for size in _WINDOWS[1:]:
+            if found is None:
+                window = _window(store, joint, size)
+                encoding = tokenizer.encode(window.text)
+                found = _mend(store, joint, window, encoding, kept_from)
+        if found is None:
+            return None
+        kept_to, first, last, next_from = found
         if joint.left:
-            shift = joint.left.end - window.before  # store byte → window byte
-            end = int(np.searchsorted(store.starts, joint.left.end))
-            agreed = _agreement(store, window.left_token, end, shift, encoding, 0, window.text)
-            if agreed is None or agreed[0] < kept_from:
-                return None
-            first = agreed[1]
-            runs.append(_run(store.ids, store.starts, kept_from, agreed[0], joint.offset - joint.left.end))
-        if joint.right:
-            shift = joint.right.begin - window.border
-            begin = int(np.searchsorted(encoding.starts, window.border))
-            agreed = _agreement(store, window.right_token, window.right_end, shift, encoding, begin, window.text)
-            if agreed is None or agreed[1] < first:
-                return None
-            kept_from, last = agreed
+            runs.append(_run(store.ids, store.starts, kept_from, kept_to, joint.offset - joint.left.end))
         runs.append(_run(encoding.ids, encoding.starts, first, last, joint.offset - window.before))
+        kept_from = next_from
     return runs
+
+
+def _mend(
+    store: Store, joint: _Joint, window: _Window, encoding: Encoding, kept_from: int
+) -> tuple[int, int, int, int] | None:
+    """Tokens around a joint: (left slice up to, window from, window up to, right slice from)."""
+    kept_to, first, last, next_from = kept_from, 0, len(encoding.ids), 0
+    if joint.left:
+        shift = joint.left.end - window.before  # store byte → window byte
+        end = int(np.searchsorted(store.starts, joint.left.end))
+        agreed = _agreement(store, max(window.left_token, kept_from), end, shift, encoding, 0, window.text)
+        if agreed is None:
+            return None
+        kept_to, first = agreed
+    if joint.right:
+        shift = joint.right.begin - window.border
+        begin = int(np.searchsorted(encoding.starts, window.border))
+        agreed = _agreement(store, window.right_token, window.right_end, shift, encoding, begin, window.text)
+        if agreed is None or agreed[1] < first:
+            return None
+        next_from, last = agreed
+    return kept_to, first, last, next_from
 
 
 def _run(ids: Ids, starts: Offsets, first: int, last: int, shift: int) -> Run:
