@@ -118,12 +118,12 @@ def _parties(
     if kind == "employment":
         first, last = person(dice).split()[0], dice.pick(SURNAMES)
         slots |= {
-            "B": f"{dice.pick(('Ms', 'Mr', 'Dr'))} {last}", "B_full": f"{first} {last}", "B_contact": f"{first} {last}",
+            "B": f"{first} {last}", "B_full": f"{first} {last}", "B_contact": f"{first} {last}",
             "B_signatory": f"{first} {last}", "B_email": f"{first}.{last}@post.example".lower(),
         }  # fmt: skip
     return slots | {
         "company": lambda: f"{any_stem(draft.dice)} {trade(draft.dice)}",
-        "firm": partial(firm, draft.dice),
+        "advisers": partial(firm, draft.dice),
         "bank": lambda: f"{any_stem(draft.dice)} {draft.dice.pick(('Bank', 'Savings Bank', 'Commercial Bank'))}",
         "person": partial(person, draft.dice),
         "street": partial(street, draft.dice),
@@ -175,7 +175,7 @@ def _outline(draft: Draft, grammar: dict[str, Any], deal: Deal) -> list[tuple[st
             wordings = source[name]
             if wordings[0].startswith("@"):
                 shared, _, key = wordings[0][1:].partition(".")
-                wordings = grammar[shared][key]
+                wordings = texts("contracts-common")[shared][key]
             clauses[title] = wordings
             place = len(clauses) - 1 + (label == "definitions")
             draft.refs[f"{label}.{slug(name)}"] = f"{draft.value('sub')} {number}.{place}"
@@ -193,12 +193,12 @@ def _preamble(draft: Draft, grammar: dict[str, Any]) -> Iterator[str]:
     yield draft.say(f"This {title} (this \"Agreement\") is [made|entered into] on {{signed}} "
         "between {A} and {B}, namely:")
     for number, side in enumerate("AB", 1):
-        role = f"(\"{{{side}}}\"), the {grammar['kind']['roles'][number - 1]}"
+        role = f" (\"{{{side}}}\"), the {grammar['kind']['roles'][number - 1]}"
         draft.slots["address"] = draft.write(f"{{{side}_street}}, {{{side}_city}}")
         who = f"**{{{side}_full}}**, " + draft.write(draft.value(f"{side}_born"))
         if side == "B" and draft.value("kind") == "employment":
-            who = "**{B_full}**, of {B_street}, {B_city}"
-        yield f"({number}) " + draft.say(f"{who} {role}{'; and' if number == 1 else '.'}")
+            who, role = "**{B_full}**, of {B_street}, {B_city}", ", the employee"
+        yield f"({number}) " + draft.say(f"{who}{role}{'; and' if number == 1 else '.'}")
     yield "## " + draft.write("[Recitals|Background|Preamble]")
     letters = iter("ABCDE")
     for name, wordings in grammar["recitals"].items():
