@@ -1,6 +1,7 @@
 """A small world in which a run needs no corpus and no tokenizer: prompts are their UTF-8 bytes.
 
-Run as a program it is the process that the resume tests kill: ``toy.py FOLDER SAMPLES SECONDS_PER_ANSWER``.
+Run as a program it is the process that tests kill: ``toy.py FOLDER SAMPLES SECONDS_PER_ANSWER`` fills a run folder,
+``toy.py longctx ARGUMENTS`` is the command line in this world.
 """
 
 from __future__ import annotations
@@ -89,7 +90,34 @@ class Toy:
         self.closed += 1
 
 
+class Builder:
+    """Stands in for `longctx.builder.Builder`."""
+
+    def __init__(self, *_: Any) -> None:
+        self.build = build
+
+    def describe_tokenizer(self) -> dict[str, Any]:
+        return dict(ABOUT["tokenizer"])
+
+    def describe_corpora(self, cells: Iterable[Cell]) -> dict[str, Any]:
+        return {"docs": {"hashes": {str(cell.length): "c1" for cell in cells}}}
+
+
+def move_in() -> None:
+    """Let `longctx.run` build its samples here."""
+    import longctx.run
+
+    for name, stand_in in (("Builder", Builder), ("pick_tasks", lambda *_: {}), ("score", score)):
+        setattr(longctx.run, name, stand_in)
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "longctx":
+        from longctx.cli import main
+
+        del sys.argv[1]
+        move_in()
+        main()
     out, count, delay = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     wanted = sweep(samples=count)
     with RunFolder(out, wanted) as folder:
