@@ -1,0 +1,109 @@
+"""A process that reads one file after the other: ``python -m longctx.documents.worker``.
+
+It gets the bytes over a pipe and never touches the file system. The process that started it enforces the
+limits from outside (see `pool`); this side limits its own memory and interrupts itself when time is over,
+so that what was read until then is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from types import FrameType
+from typing import IO, Any
+
+from longctx.documents.base import Limits, OutOfTime, Reading
+from longctx.documents.readers import read_bytes
+
+_LENGTHS = struct.Struct(">QQ")  # of the JSON header and of the bytes that follow it
+_SPARE_SECONDS = 60  # processor time beyond the limit after which the system ends an abandoned worker
+
+
+def send(stream: IO[bytes], header: dict[str, Any], data: bytes) -> None:
+    """Write one message: a JSON header and bytes."""
+    head = json.dumps(header).encode()
+    stream.write(_LENGTHS.pack(len(head), len(data)) + head)
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
+    """Read one message.
+
+    Raises:
+        EOFError: the other side is gone.
+    """
+    head, data = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+    return json.loads(_exactly(stream, head)), _exactly(stream, data)
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError
+    return data
+
+
+def main() -> None:
+    """Answer requests on standard input until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGALRM, _out_of_time)
+    # Whatever a library prints must not get into the answers.
+    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            header, data = receive(requests)
+            limits = Limits(**header["limits"])
+            _limit(limits)
+            reading = _read(data, header["name"], limits)
+            _lift_memory_limit()  # the answer must get through
+            fields = {field: getattr(reading, field) for field in Reading.__slots__ if field != "text"}
+            # A process that has grown is replaced: memory given back to Python is not given back to the system.
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > limits.memory_bytes / 4
+            send(answers, fields | {"last": grown or not reading.lasting}, reading.text.encode())
+            if grown or not reading.lasting:
+                return
+
+
+def _read(data: bytes, name: str, limits: Limits) -> Reading:
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+    try:
+        return read_bytes(data, name, limits)
+    except OutOfTime:  # between two of its lines
+        return Reading("skipped", f"took longer than the limit of {limits.seconds:g} seconds", lasting=False)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _limit(limits: Limits) -> None:
+    """Have the system refuse more memory than the limit, and more processor time than any file may take."""
+    for what, most in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
+        (resource.RLIMIT_CPU, int(_used_seconds() + limits.seconds + _SPARE_SECONDS)),
+    ):
+        with contextlib.suppress(ValueError, OSError):  # a lower limit is in force already
+            resource.setrlimit(what, (most, resource.getrlimit(what)[1]))
+
+
+def _lift_memory_limit() -> None:
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _used_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def _out_of_time(_signal: int, _frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
+if __name__ == "__main__":
+    main()
