@@ -150,14 +150,11 @@ def complete(
     note("starting the engine")
     backend = open_engine()
     try:
-        described = backend.describe()
-        yarn = described.pop("yarn", None)
         session = {"started_at": _now(), "hardware": hardware()}
         manifest = {
             **about,
             "created_at": session["started_at"],
-            "backend": {"name": backend.name, "double": backend.double, **described},
-            "yarn": yarn,
+            "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
             "hardware": session["hardware"],
             "packages": packages(),
             "plan": plan.to_json(),

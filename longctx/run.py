@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from longctx import __version__
-from longctx.backends import prepare_backend
-from longctx.backends.base import Backend
+from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, pick_tasks
 from longctx.errors import BackendError
 from longctx.loop import Watch, complete, remaining
@@ -75,7 +74,7 @@ def run(
         Interrupted: the process was told to stop; everything answered is kept.
     """
     tasks = pick_tasks(sweep, generators)
-    open_engine = _prepare(sweep)
+    backend = _prepare(sweep)
     cells = sweep.cells()
     with RunFolder(out, sweep) as folder:
 
@@ -101,11 +100,12 @@ def run(
                 "longctx": __version__,
                 "model": sweep.model,
                 "tokenizer": builder.describe_tokenizer(),
+                "yarn": backend.yarn,
                 "sampling": asdict(sweep.sampling),
             }
             described = builder.describe_corpora(todo.values())
             complete(
-                folder, cells, builder.build, open_engine, score=score, about=about, corpora=described,
+                folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
                 watch=watch, note=note,
             )  # fmt: skip
         except KeyboardInterrupt:
@@ -139,14 +139,14 @@ def preview(
     Args and errors as for `run`.
     """
     tasks = pick_tasks(sweep, generators)
-    open_engine = _prepare(sweep)
+    prepared = _prepare(sweep)
     cells = in_order(sweep.cells())
     note("loading tokenizer and corpora")
     builder = Builder(sweep, tasks, corpora, steps)
     note(f"building {len(cells):,} samples to see what they share")
     plan, fresh = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
-    backend = open_engine()
+    backend = prepared.start()
     try:
         curve, timed = CostCurve(), []
         for cell in probes(cells):
@@ -165,7 +165,7 @@ def preview(
         backend.close()
 
 
-def _prepare(sweep: Sweep) -> Callable[[], Backend]:
+def _prepare(sweep: Sweep) -> Prepared:
     return prepare_backend(
         sweep.backend,
         model=sweep.model,

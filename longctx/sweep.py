@@ -21,6 +21,7 @@ from longctx.units import parse_count
 
 PRESETS = Path(__file__).parent / "presets"
 _TABLES = ("variant", "sampling", "engine")
+_SECRETS = ("token", "key", "password", "secret")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ class Sweep:
             "tasks": checks.distinct("tasks", checks.words("tasks", self.tasks)),
             "corpora": checks.distinct("corpora", checks.words("corpora", self.corpora)),
             "variant": _axes(self.variant),
-            "engine": dict(sorted(checks.plain("engine", self.engine).items())),
+            "engine": _engine(self.engine),
             "sampling": _sampling(self.sampling),
             "yarn": _yarn(self.yarn),
         }
@@ -212,6 +213,13 @@ def _axes(variant: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
                 raise UsageError(f"variant.{name} has {value!r}; possible are text, numbers, true and false.")
         axes[name] = checks.distinct(f"variant.{name}", found)
     return axes
+
+
+def _engine(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in arguments.items():
+        if isinstance(value, str) and str(name).endswith(_SECRETS):
+            raise UsageError(f"engine.{name} looks like a secret, and a sweep is written to disk: use the environment.")
+    return dict(sorted(checks.plain("engine", arguments).items()))
 
 
 def _sampling(sampling: Sampling) -> Sampling:

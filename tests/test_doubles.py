@@ -121,7 +121,7 @@ def test_lossy_draws_belong_to_the_sample_and_the_seed() -> None:
 
 @pytest.mark.parametrize("name", sorted(DOUBLES))
 def test_doubles_say_that_they_are(name: str) -> None:
-    double = prepare_backend(name, model="", length=1, sampling=Sampling(), engine_args={"delay_s": 0.5})()
+    double = prepare_backend(name, model="", length=1, sampling=Sampling(), engine_args={"delay_s": 0.5}).start()
     assert double.double and double.name == name
     assert double.describe()["delay_s"] == 0.5 and "double" in double.describe()["what"]
     double.close()

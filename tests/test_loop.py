@@ -71,7 +71,6 @@ def test_the_manifest_says_what_was_run(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert set(manifest) == {
         "longctx", "model", "tokenizer", "created_at", "backend", "hardware", "packages", "plan", "sessions",
-        "yarn",
     }  # fmt: skip
     assert manifest["backend"] == {"name": "toy", "double": True, "delay_s": 0.0}
     assert manifest["plan"]["samples"] == 10 and manifest["plan"]["prompt_tokens"] == 5 * 200 + 5 * 400

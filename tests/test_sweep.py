@@ -140,6 +140,7 @@ def test_a_single_value_is_a_list_of_one() -> None:
         ({"sampling": {"max_tokens": 0}}, "sampling.max_tokens is 0"),
         ({"variant": {"tier": []}}, "variant.tier is an empty list"),
         ({"variant": {"tier": [[1]]}}, "variant.tier has"),
+        ({"engine": {"hf_token": "hf_abc"}}, "engine.hf_token looks like a secret"),
         ({"engine": {"dtype": None}}, "engine.dtype is None"),
         ({"engine": {"a": [math.inf]}}, r"engine.a\[0\] is inf"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from longctx.errors import UsageError, unknown
@@ -19,6 +20,14 @@ BACKENDS = {
 """What a user types after ``--backend`` → what it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A backend that can be started."""
+
+    start: Callable[[], Backend]
+    yarn: dict[str, Any] | None  # as in ``manifest.json``; None for doubles
+
+
 def prepare_backend(
     name: str,
     *,
@@ -28,8 +37,8 @@ def prepare_backend(
     yarn: str | float = "auto",
     allow_rescale: bool = False,
     engine_args: Mapping[str, Any] | None = None,
-) -> Callable[[], Backend]:
-    """Check all that can be checked before an engine starts; calling the result starts it.
+) -> Prepared:
+    """Check all that can be checked before an engine starts.
 
     Args:
         name: one of `BACKENDS`.
@@ -42,7 +51,7 @@ def prepare_backend(
 
     Raises:
         UsageError: no such backend, a parameter that it does not have, or a length that does not fit the model.
-        BackendError: it is not installed; or, when called, it cannot start.
+        BackendError: it is not installed; or, when it is started, it cannot be.
     """
     if name not in BACKENDS:
         raise UsageError(unknown("backend", name, BACKENDS))
@@ -55,8 +64,12 @@ def prepare_backend(
         folder = resolve(model)
         config = read_config(folder)
         plan = plan_window(config, length, sampling.max_tokens, str(yarn), allow_rescale=allow_rescale)
-        return lambda: VllmBackend(folder.path, config=config, plan=plan, sampling=sampling, engine_args=arguments)
+
+        def start() -> Backend:
+            return VllmBackend(folder.path, config=config, plan=plan, sampling=sampling, engine_args=arguments)
+
+        return Prepared(start, {"asked": yarn, **asdict(plan)})
     from longctx.backends.doubles import DOUBLES
 
     double = DOUBLES[name].from_args(arguments)
-    return lambda: double
+    return Prepared(lambda: double, None)
