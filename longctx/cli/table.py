@@ -1,0 +1,79 @@
+"""``longctx table``: print a run as a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("md", "csv", "json", "latex")
+
+
+@click.command("table", epilog="Example: longctx table runs/demo --by length,depth --format csv")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
+@click.option("--by", default="length,depth", show_default=True, help="Columns to group by, separated by commas.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True, help="How to print it.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+def command(runs: tuple[Path, ...], by: str, form: str, as_json: bool) -> None:
+    """Print accuracy, 95 % interval and counts of each group of a RUN's samples.
+
+    length, depth and density group by what was asked. Other columns that group well: task, corpus, model,
+    seed, outcome, needle_file, and run where there are several. Failed calls are counted as errors and
+    enter no accuracy.
+    """
+    from longctx import stats, table
+    from longctx.units import parse_list
+
+    names = parse_list(by)
+    found = stats.cells(table.load(*runs), names)
+    if as_json or form == "json":
+        about = {"runs": [str(run) for run in runs], "by": names, "level": 0.95}
+        click.echo(json.dumps({**about, "rows": stats.rows(found)}, indent=2, default=str))
+    else:
+        click.echo({"md": _markdown, "csv": _csv, "latex": _latex}[form](_tidy(found)), nl=False)
+
+
+def _tidy(found: pd.DataFrame) -> pd.DataFrame:
+    """As people read it: nothing in a name steers a terminal, and whole numbers of right answers look whole."""
+    from longctx.visible import visible
+
+    if (found["right"] % 1 == 0).all():
+        found = found.astype({"right": "int64"})
+    plain = found.astype({name: object for name in found if found[name].dtype.name in ("category", "str", "object")})
+    return plain.map(lambda value: visible(value) if isinstance(value, str) else value)
+
+
+def _csv(found: pd.DataFrame) -> str:
+    return found.to_csv(index=False, lineterminator="\n")
+
+
+def _latex(found: pd.DataFrame) -> str:
+    return found.to_latex(index=False, escape=True, float_format="%.3f", na_rep="--")
+
+
+def _markdown(found: pd.DataFrame) -> str:
+    """Columns of equal width, so that it reads as it is; what is missing stays empty."""
+    columns = []
+    for name in found:
+        texts = [_text(value) for value in (name, *found[name])]
+        width = max(map(len, texts))
+        left = any(isinstance(value, str) for value in found[name])
+        rule = "-" * (width + 2) if left else "-" * (width + 1) + ":"
+        cells = [f" {text:<{width}} " if left else f" {text:>{width}} " for text in texts]
+        columns.append([cells[0], rule, *cells[1:]])
+    return "".join("|" + "|".join(row) + "|\n" for row in zip(*columns, strict=True))
+
+
+def _text(value: Any) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return str(value).replace("\\", "\\\\").replace("|", "\\|")

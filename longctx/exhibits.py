@@ -1,0 +1,122 @@
+"""What the report's page lists: cells, answers that are not right, failed calls, settings, documents read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from longctx import stats
+from longctx.textmap import depth_labels, length_labels
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ANSWERS = 2_000  # more would make the page slow to open
+MOST_FAILURES = 50  # different messages
+MOST_FILES = 300  # named for each corpus and status
+
+Row = dict[str, Any]
+
+
+def labelled(found: pd.DataFrame) -> list[Row]:
+    """Cells as rows, with lengths and depths as they are written on the figures."""
+    rows = stats.rows(found)
+    for axis, labels in (("length", length_labels), ("depth", depth_labels)):
+        if axis in found:
+            values: Any = found[axis].dropna().unique().tolist()
+            names = dict(zip(values, labels(values), strict=True))
+            for row in rows:
+                row[axis] = names.get(row[axis], "none")
+    for row in rows:
+        if row.get("density") is not None:
+            row["density"] = f"{row['density']:g}"
+    return rows
+
+
+def margin(frame: pd.DataFrame, axis: str) -> list[Row]:
+    """Cells of one axis, with the median seconds to the first and to the last token."""
+    answered = frame[frame["outcome"] != "error"]
+    times = answered.groupby(stats.ASKED[axis])[["ttft_s", "total_s"]].median()
+    return labelled(stats.cells(frame, [axis]).merge(times, how="left", left_on=axis, right_index=True))
+
+
+def answers(frame: pd.DataFrame) -> list[Row]:
+    """Groups of answers by task, density and length, all of them or `MOST_ANSWERS` spread evenly over the cells."""
+    groups: list[Row] = []
+    for row in stats.rows(_spread(frame, MOST_ANSWERS)):
+        key = {"task": row["task"], "density": row["density_asked"], "length": length_labels([row["length_asked"]])[0]}
+        if not groups or groups[-1]["key"] != key:
+            groups.append({"key": key, "samples": []})
+        row["depth_label"] = "none" if row["depth_asked"] is None else depth_labels([row["depth_asked"]])[0]
+        row["place"] = _place(row)
+        groups[-1]["samples"].append(row)
+    return groups
+
+
+def failures(frame: pd.DataFrame) -> list[Row]:
+    """Failed calls by message: how many, at which lengths, and the first sample's id; the commonest first."""
+    rows = []
+    for message, part in frame.groupby("error"):
+        lengths = length_labels(sorted(part["length_asked"].unique()))
+        rows.append({"error": message, "n": len(part), "lengths": ", ".join(lengths), "id": part["id"].iloc[0]})
+    return sorted(rows, key=lambda row: -row["n"])
+
+
+def settings(manifest: Mapping[str, Any]) -> list[Row]:
+    """The manifest's facts, flat, by section, single ones first. The plan stands elsewhere on the page."""
+    nested = {name: value for name, value in manifest.items() if isinstance(value, dict | list) and name != "plan"}
+    single = {name: value for name, value in manifest.items() if name not in nested and name != "plan"}
+    order = ("backend", "yarn", "sampling", "tokenizer", "hardware", "packages")
+    names = sorted(nested, key=lambda name: order.index(name) if name in order else len(order))
+    sections = {"run": single, **{name: nested[name] for name in names}}
+    return [{"name": name, "facts": list(_flat(facts, ""))} for name, facts in sections.items() if facts]
+
+
+def corpora(read: Mapping[str, Any]) -> list[Row]:
+    """Each corpus: its facts, and its files by what became of them, those with a reason first."""
+    found = []
+    for name, facts in read.items():
+        facts = facts if isinstance(facts, dict) else {}
+        files = [file for file in facts.get("files") or () if isinstance(file, dict)]
+        groups = []
+        for status in ("skipped", "partly read", "read"):
+            part = [file for file in files if file.get("status") == status]
+            groups.append({"status": status, "n": len(part), "files": part[:MOST_FILES]})
+        others = {key: value for key, value in facts.items() if key != "files"}
+        found.append({"name": name, "facts": list(_flat(others, "")), "n": len(files), "groups": groups})
+    return found
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    """Nested settings as pairs of a dotted name and a text."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for number, inner in enumerate(value, 1):
+            yield from _flat(inner, f"{name}.{number}" if name else str(number))
+    elif isinstance(value, bool) or value is None:
+        yield name, {True: "yes", False: "no", None: "none"}[value]
+    elif isinstance(value, int):
+        yield name, f"{value:,}" if value >= 10_000 else str(value)
+    else:
+        yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _spread(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many samples, taken from all cells in turn."""
+    axes = ["task", "density_asked", "length_asked", "depth_asked"]
+    turn = frame.groupby(axes, observed=True, dropna=False).cumcount()
+    return frame.loc[turn.sort_values(kind="stable").index[:most]].sort_values(axes, kind="stable")
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    """Where the needle stood."""
+    if row["needle_start"] is None:
+        return "there is none"
+    said = f"tokens {row['needle_start']:,}–{row['needle_end']:,} of {row['haystack_tokens']:,}"
+    if row["depth"] is not None:
+        said += f", {100 * row['depth']:.1f} % deep"
+    where: Sequence[str] = [f"{name} {row[f'needle_{name}']:,}" for name in ("page", "line") if row[f"needle_{name}"]]
+    return ", ".join([said, *([row["needle_file"], *where] if row["needle_file"] else ())])

@@ -1,0 +1,171 @@
+"""What a run found, in sentences: the headline, what to be careful about, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from longctx import stats
+from longctx.textmap import depth_labels, length_labels, names, share, source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SMALL = 10  # answers a cell below which its interval is wider than 0.5 in the middle
+
+
+def planned(manifest: Mapping[str, Any]) -> int | None:
+    """Samples that the run set out to ask; None where it does not say."""
+    plan = manifest.get("plan")
+    samples = plan.get("samples") if isinstance(plan, dict) else None
+    return samples if isinstance(samples, int) else None
+
+
+def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:
+    """What was measured, in a few sentences with their intervals; the first stands by itself."""
+    found, total = stats.summary(frame), planned(manifest)
+    who = source(frame)
+    if not frame["double"].any():
+        who += f" via {names(frame['backend'])}"
+    if not found["n"]:
+        return [f"{who}: nothing was answered; {found['errors']:,} calls failed."]
+    said = f"{who}: {_share(found)} answered right"
+    if total is not None and len(frame) < total:
+        said = f"So far, with {len(frame):,} of {total:,} planned samples asked: {said}"
+    sentences = [f"{said} over {_axis('length', found['lengths'])} and {_axis('depth', found['depths'])}."]
+    tasks = stats.cells(frame, ["task"])
+    if len(tasks) > 1:
+        each = [f"{row['task']} {share(row)}" for row in stats.rows(tasks)]
+        sentences.append(f"By task: {'; '.join(each)}.")
+    for axis in ("length", "depth"):
+        if axis in found["best"]:
+            best, worst = (found[word][axis] for word in ("best", "worst"))
+            if best["accuracy"] > worst["accuracy"]:
+                sentences.append(f"Best {axis}: {_at(axis, best)}; worst: {_at(axis, worst)}.")
+            else:
+                sentences.append(f"The same at every {axis}.")
+    return sentences
+
+
+def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[str, Any]) -> list[str]:
+    """What a reader must know before trusting the numbers, gravest first."""
+    said, total = [], planned(manifest)
+    if frame["double"].any():
+        said.append(f"{source(frame)}: these answers say nothing about any model.")
+    if total is not None and len(frame) < total:
+        said.append(f"The run is not complete: {total - len(frame):,} of {total:,} planned samples are missing.")
+    elif total is None:
+        said.append("manifest.json is missing or damaged: neither the plan nor the settings are known.")
+    if not corpora:
+        said.append("corpora.json is missing or damaged: it is not known which documents were read.")
+    found = stats.summary(frame)
+    if found["errors"]:
+        said.append(f"{found['errors']:,} calls failed. They are no answers, enter no accuracy, and are listed below.")
+    for outcome, why in (
+        ("truncated", "the output budget ended before a right answer"),
+        ("empty", "there was no output"),
+    ):
+        if found[outcome]:
+            said.append(f"{found[outcome]:,} answers count as not right because {why} ({outcome}).")
+    counts = stats.cells(frame)["n"]
+    if counts.min() < SMALL:
+        low, high = stats.wilson([counts.median()], [counts.median()])
+        n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
+        said.append(
+            f"Few answers a cell (n = {n}): of {counts.median():.0f} answers, all right "
+            f"still means anything from {100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
+        )
+    said += _shared(frame) + _placed(frame)
+    if frame["repeated"].any():
+        said.append(
+            f"{frame['repeated'].sum():,} haystacks repeat passages, because the corpus is shorter than they are."
+        )
+    return said
+
+
+def spent(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What was planned and what it came to: label, plan, outcome."""
+    import pandas as pd
+
+    plan = manifest.get("plan")
+    plan = plan if isinstance(plan, dict) else {}
+    answered = frame[frame["outcome"] != "error"]
+    known = answered.dropna(subset=["cached_tokens"])
+    computed = known["prompt_tokens"].sum() - known["cached_tokens"].sum()
+    share_known = "" if len(known) == len(answered) else f" (of {len(known):,} answers that say so)"
+    ends = frame["started_at"] + pd.to_timedelta(frame["total_s"].fillna(0), unit="s")
+    rows = [
+        ("samples", _count(plan.get("samples")), f"{len(answered):,} answered, {len(frame) - len(answered):,} failed"),
+        ("haystacks", _count(plan.get("haystacks")), f"{frame['haystack'].nunique():,}"),
+        ("longest prompt, tokens", _count(plan.get("longest")), _count(frame["length"].max())),
+        ("prompt tokens", _count(plan.get("prompt_tokens")), _count(answered["prompt_tokens"].sum())),
+        (
+            "of these computed, the rest reused",
+            f"{_count(plan['computed_at_best'])} at best" if "computed_at_best" in plan else "–",
+            f"{_count(computed)}{share_known}" if len(known) else "not known",
+        ),
+        ("output tokens", "–", _count(answered["output_tokens"].sum())),
+        ("of these thinking", "–", _count(answered["thinking_tokens"].sum(min_count=1))),
+        ("time in calls", "–", duration(frame["total_s"].sum())),
+        (
+            "from the first call to the end of the last",
+            "–",
+            duration((ends.max() - frame["started_at"].min()).total_seconds()),
+        ),
+    ]
+    return [row for row in rows if row[1:] != ("–", "–")]
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 0.4 s, 3 min 20 s, 2 h 5 min."""
+    if seconds != seconds:  # NaN: not known
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def _count(value: Any) -> str:
+    import pandas as pd
+
+    return "–" if value is None or pd.isna(value) else f"{int(value):,}"
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    interval = f"95 % interval {100 * found['low']:.0f}–{100 * found['high']:.0f} %"
+    if found["right"] % 1:
+        return f"a mean score of {100 * found['accuracy']:.1f} % ({interval}) for {found['n']:,} questions"
+    return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
+
+
+def _axis(name: str, values: list[Any]) -> str:
+    labels = length_labels(values) if name == "length" else depth_labels(values)
+    unit = " tokens" if name == "length" else ""
+    if len(values) < 2:
+        return f"{name} {labels[0]}{unit}" if values else f"no {name}"
+    return f"{len(values)} {name}s from {labels[0]} to {labels[-1]}{unit}"
+
+
+def _at(axis: str, row: Mapping[str, Any]) -> str:
+    label = length_labels([row[axis]])[0] + " tokens" if axis == "length" else depth_labels([row[axis]])[0]
+    return f"{label}, {share(dict(row))}"
+
+
+def _shared(frame: pd.DataFrame) -> list[str]:
+    """Where one haystack is asked about more than once, its answers may stand and fall together."""
+    answered = frame[(frame["outcome"] != "error") & (frame["haystack"] != "")]
+    haystacks = answered["haystack"].nunique()
+    if haystacks == len(answered):
+        return []
+    return [
+        f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals count every answer as independent; "
+        "those over several depths are too narrow as far as questions about one haystack succeed or fail together."
+    ]
+
+
+def _placed(frame: pd.DataFrame) -> list[str]:
+    off = (frame["depth"] - frame["depth_asked"]).abs().max()
+    if not off > 0.02:
+        return []
+    return [f"Needles stand at the nearest natural boundary: up to {100 * off:.1f} points of depth from where asked."]
