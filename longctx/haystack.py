@@ -167,8 +167,9 @@ class _Builder:
             if depth in (0.0, 1.0):
                 spot = -1 if depth == 0.0 else len(places.token)
             else:
+                last = haystack - self.sizes[index] - before
                 wanted = depth * (haystack - self.sizes[index]) - before
-                spot = nearest(places, tokens, wanted, haystack, self.boundary)
+                spot = nearest(places, tokens, wanted, last, haystack, self.boundary)
             order.append((index, spot))
             before += self.sizes[index]
         order.sort(key=lambda item: item[1])  # stable: distractors, then needles from shallow to deep

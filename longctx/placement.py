@@ -17,6 +17,7 @@ from longctx.voice import Boundary
 
 _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads as one document
 _PASSAGES = 32  # about as many passages make a long haystack
+_SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
 _TOLERANCE = 0.025  # share of the haystack by which a needle may miss its depth for a better boundary
 _TOLERANCE_TOKENS = 64  # the same in tokens, for short haystacks
 
@@ -50,7 +51,7 @@ def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool 
     """Passages of `tokens` tokens or a few less in all, drawn without replacement.
 
     The corpus is dealt into blocks at paragraph borders, from a random phase on; the blocks are shuffled and taken
-    until `tokens` is reached; the last one is cut short.
+    until `tokens` is nearly reached; the last ones are cut short.
 
     Raises:
         CorpusError: the corpus has fewer tokens and `repeat` is not set.
@@ -68,11 +69,13 @@ def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool 
         rng.shuffle(blocks)
         for block in blocks:
             size = _size(corpus, block)
-            if size > left:
-                short = _shorten(corpus, block, left)
-                return [*passages, short] if short else passages
-            passages.append(block)
-            left -= size
+            taken = block if size <= left else _shorten(corpus, block, left)
+            if taken is None:  # not even its first line is short enough: another block's may be
+                continue
+            passages.append(taken)
+            left -= _size(corpus, taken)
+            if left < _SPARE:
+                return passages
         if not repeat:
             break
     return passages
@@ -161,18 +164,19 @@ def _nearest_free(free: npt.NDArray[np.bool_], at: int) -> int:
     raise AssertionError("more places asked for than there are")
 
 
-def nearest(places: Places, tokens: Offsets, wanted: float, haystack: int, boundary: Boundary) -> int:
+def nearest(places: Places, tokens: Offsets, wanted: float, last: float, haystack: int, boundary: Boundary) -> int:
     """Place nearest to `wanted`, at the boundary that a voice prefers where one is near enough.
 
     Args:
         places: of the filler.
         tokens: (p,) tokens of the haystack before each place, what stands there already included.
         wanted: tokens that should stand before the needle.
+        last: tokens before the needle where it stands at the very end.
         haystack: tokens of the haystack.
         boundary: where the voice's needles stand.
 
     Returns:
-        Index into `places`; -1 for the very beginning where there is no place at all.
+        Index into `places`; -1 for the very beginning, the number of places for the very end, where these are nearer.
     """
     tolerance = max(_TOLERANCE * haystack, _TOLERANCE_TOKENS)
     best, best_distance = -1, float("inf")
@@ -186,4 +190,6 @@ def nearest(places: Places, tokens: Offsets, wanted: float, haystack: int, bound
             best, best_distance = int(allowed[index]), distance
         if best_distance <= tolerance:
             break
+    if min(wanted, last - wanted) < best_distance:
+        return -1 if wanted <= last - wanted else len(tokens)
     return best
