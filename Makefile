@@ -33,6 +33,7 @@ help:  ## list the targets
 	@echo 'Example:   make sweep DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
 
 setup: $(STAMP)  ## install everything into .venv; nothing to do where nothing changed
+	@:
 
 $(STAMP): $(LOCKS)
 	@for python in $(if $(PYTHON),"$$PYTHON",python3.11 python3.12 python3.13 python3.14 python3); do \
