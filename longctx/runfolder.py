@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
+
 from longctx.errors import LongctxError, RunError
 from longctx.sweep import Sweep, differences
 
@@ -230,13 +232,20 @@ def _complete(record: dict[str, Any]) -> bool:
 def _line(record: Mapping[str, Any]) -> bytes:
     """One record as a line of JSON, readable where it is valid Unicode (half a surrogate pair is escaped)."""
     try:
-        text = json.dumps(record, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(record, ensure_ascii=False, allow_nan=False, default=_unwrapped)
     except (TypeError, ValueError) as error:
         raise RunError(f"The record of sample {record.get('id')} cannot be written as JSON: {error}.") from None
     try:
         return text.encode() + b"\n"
     except UnicodeEncodeError:
-        return json.dumps(record).encode() + b"\n"
+        return json.dumps(record, default=_unwrapped).encode() + b"\n"
+
+
+def _unwrapped(value: Any) -> Any:
+    """A numpy number as a plain one: generators compute with them."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is no JSON value")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy
 
@@ -305,6 +306,11 @@ def test_odd_text_is_written_as_valid_json_lines(tmp_path: Path) -> None:
     with (tmp_path / "records.jsonl").open(encoding="utf-8") as file:
         said = [json.loads(line)["output_text"] for line in file]
     assert said == ["zwei\nZeilen", "\u2028", "\ud800 half", "统一码", "\0", "\x1b[31m", '"', "\\", "𝄞", ""]
+
+
+def test_numpy_numbers_are_written_as_plain_ones(tmp_path: Path) -> None:
+    go(tmp_path, toy.Toy(lambda s: Response(s.id, "?", cached_tokens=np.int64(3), ttft_s=np.float32(0.5))))  # type: ignore[arg-type]
+    assert {(record["cached_tokens"], record["ttft_s"]) for record in records(tmp_path)} == {(3, 0.5)}
 
 
 def test_what_json_cannot_hold_is_named(tmp_path: Path) -> None:
