@@ -1,0 +1,42 @@
+"""``longctx tasks``."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+import click
+
+from longctx.cli._options import json_option
+from longctx.tasks import find_tasks
+
+
+@click.command(epilog="\b\nExample:\n  longctx tasks --json")
+@click.option(
+    "--generators",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder with further tasks.",
+)
+@json_option
+def command(generators: tuple[Path, ...], as_json: bool) -> None:
+    """List what can be asked: one line and one example each."""
+    tasks = [task for _, task in sorted(find_tasks(generators).items())]
+    if as_json:
+        described = [
+            {
+                "name": task.name,
+                "summary": task.summary,
+                "example": task.example,
+                "scorer": task.scorer,
+                "shares_haystack": task.shares_haystack,
+                "variants": task.variants,
+                "file": str(task.file),
+            }
+            for task in tasks
+        ]
+        click.echo(json.dumps({"tasks": described}))
+        return
+    for task in tasks:
+        click.echo(f"{task.name}: {task.summary}\n{textwrap.indent(task.example, '    ')}\n")
