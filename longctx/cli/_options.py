@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def _many(values: tuple[str, ...]) -> list[str]:
     """Items of an option that may be repeated and may hold lists; a path with a comma in it stays whole."""
-    return [item for value in values for item in ([value] if Path(value).exists() else parse_list(value))]
+    return [item for value in values for item in ([value] if os.path.exists(value) else parse_list(value))]
 
 
 def _words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[str] | None:
@@ -25,7 +26,7 @@ def _words(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> li
 
 
 def _counts(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> list[int] | None:
-    return [parse_count(item) for item in _many(values)] if values else None
+    return [parse_count(item) for value in values for item in parse_list(value)] if values else None
 
 
 def _numbers(what: str, high: float) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], list[float] | None]:
