@@ -12,11 +12,11 @@ from typing import Any
 
 from longctx import embedded
 from longctx.errors import BackendError, TokenizerError, UsageError, unknown
+from longctx.yarn import native_length
 
 EMBEDDED = embedded.NAME
 """The model that needs no hub."""
 
-_WINDOWS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
 _TOKENIZERS = (
     "tokenizer.json",
     "tokenizer.model",
@@ -85,8 +85,8 @@ def resolve(model: str) -> ModelFolder:
         return _embedded(path)
     folder = Path(path)
     if folder.is_dir():
-        return ModelFolder(model, path, native_length(_config(folder)), _licence(folder), "local folder")
-    return ModelFolder(model, path, native_length(_hub_config(model)), "", "Hugging Face hub")
+        return ModelFolder(model, path, _window(_config(folder)), _licence(folder), "local folder")
+    return ModelFolder(model, path, _window(_cached_config(model)), "", "Hugging Face hub")
 
 
 def available() -> list[ModelFolder]:
@@ -96,24 +96,20 @@ def available() -> list[ModelFolder]:
 
 
 def read_config(model: ModelFolder) -> dict[str, Any]:
-    """A model's ``config.json``; empty for a hub model that is not in the local cache.
+    """A model's ``config.json``; a hub model's is downloaded where it is not in the local cache yet.
 
     Raises:
         UsageError: a folder without it, or it is not JSON.
+        BackendError: it is not in the local cache and cannot be downloaded.
     """
     folder = Path(model.path)
-    return _config(folder) if folder.is_dir() else _hub_config(model.path)
-
-
-def native_length(config: Mapping[str, Any]) -> int | None:
-    """Tokens of the window that a configuration states; a multimodal model's lies in ``text_config``."""
-    inner = config.get("text_config")
-    places = (config, inner) if isinstance(inner, Mapping) else (config,)
-    for place in places:
-        for key in _WINDOWS:
-            if isinstance(place.get(key), int) and place[key] > 0:
-                return int(place[key])
-    return None
+    if folder.is_dir():
+        return _config(folder)
+    config = _cached_config(model.path)
+    if not config:
+        _download_config(model.path)
+        config = _cached_config(model.path)
+    return config
 
 
 def _embedded(path: str) -> ModelFolder:
@@ -135,7 +131,15 @@ def _config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _hub_config(model: str) -> dict[str, Any]:
+def _window(config: Mapping[str, Any]) -> int | None:
+    try:
+        return native_length(config)
+    except UsageError:
+        return None
+
+
+def _cached_config(model: str) -> dict[str, Any]:
+    """The ``config.json`` in the local Hugging Face cache; empty where there is none."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -146,6 +150,20 @@ def _hub_config(model: str) -> dict[str, Any]:
         raise UsageError(f"{model!r} is neither a folder nor a Hugging Face id: {error}") from error
     except (OSError, ValueError) as error:
         raise BackendError(f"The config.json of {model} in the local Hugging Face cache is damaged: {error}") from error
+
+
+def _download_config(model: str) -> None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    try:
+        hf_hub_download(model, "config.json")
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackendError(
+            f"{model} is no folder here, and its config.json could not be had from the Hugging Face hub ({reason}). "
+            f"Possible are a local folder, a model that is in the local Hugging Face cache, and {EMBEDDED}."
+        ) from error
 
 
 def _licence(folder: Path) -> str:
