@@ -1,0 +1,53 @@
+"""Shared fixtures: the documents that nobody here wrote, a cache of the session's own, the embedded model."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Read when the libraries are imported: tests reach for no hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with the real model come last: what is quick to fail fails first."""
+    items.sort(key=lambda item: "model" in item.keywords)
+    if importlib.util.find_spec("vllm") is None:
+        for item in items:
+            if "model" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="vLLM is not installed: it has no build for this machine"))
+
+
+@pytest.fixture(scope="session")
+def shared_corpora() -> Path:
+    """Folder with real documents: contracts, disclosures, mixed, policies, support."""
+    folder = Path(os.environ.get("LONGCTX_SHARED") or Path(__file__).parents[2] / "shared" / "corpora")
+    if not folder.is_dir():
+        pytest.skip(f"no real documents at {folder}; LONGCTX_SHARED names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """longctx's cache, empty at the session's start but for the unpacked model, which is checked at every use."""
+    from longctx.content import cache_folder
+
+    models = cache_folder("models")
+    folder = tmp_path_factory.mktemp("cache")
+    (folder / "models").symlink_to(models.resolve())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGCTX_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def smollm2(cache: Path) -> Path:
+    """The embedded model as a Hugging Face folder."""
+    from longctx.models import EMBEDDED, resolve
+
+    return Path(resolve(EMBEDDED).path)
