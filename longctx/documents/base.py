@@ -68,3 +68,13 @@ def one_line(error: BaseException, most: int = 160) -> str:
     """An error of a library as a short reason, at most `most` characters long."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def too_much_time(limits: Limits) -> str:
+    """Reason for a file whose reader was stopped."""
+    return f"took longer than the limit of {limits.seconds:g} seconds"
+
+
+def too_much_memory(limits: Limits) -> str:
+    """Reason for a file whose reader was refused memory."""
+    return f"needs more memory than the limit of {size(limits.memory_bytes)}"

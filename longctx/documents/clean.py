@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NEWLINES = re.compile("\r\n?|[\u0085\u2028\u2029]")
+_NEWLINES = ("\r\n", "\r", "\u0085", "\u2028", "\u2029")
 _PAGE_BREAK = re.compile("(?<=[^\n])[\f\v](?=[^\n])")  # between two words it is the only separator
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
@@ -17,8 +17,12 @@ def clean(text: str) -> str:
 
     Lines stay lines, so that line numbers are those of the file.
     """
-    text = _NEWLINES.sub("\n", text.removeprefix("\ufeff"))
-    text = _CONTROLS.sub("", _PAGE_BREAK.sub("\n", text))
+    text = text.removeprefix("\ufeff")
+    for newline in _NEWLINES:
+        text = text.replace(newline, "\n")
+    if "\f" in text or "\v" in text:
+        text = _PAGE_BREAK.sub("\n", text)
+    text = _CONTROLS.sub("", text)
     if _SURROGATES.search(text):  # two halves make one character; a lone half is no character
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     return text

@@ -15,6 +15,7 @@ from longctx.documents.html import read as read_html
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _MOST_PARTS = 2000
+_LONGEST_HEADER = 10_000  # characters; the time to decode one grows with the square of its length
 
 
 def read(data: bytes, read_attachment: Callable[[bytes, str], Reading]) -> Extract:
@@ -107,6 +108,7 @@ def _header(message: Message, name: str) -> str:
 
 def _plain(value: str) -> str:
     """A header in readable form, on one line: encoded words decoded, bytes beyond ASCII decoded by guess."""
+    value = value[:_LONGEST_HEADER]
     if value.isascii():
         with contextlib.suppress(LookupError, UnicodeError, ValueError):  # an unknown charset, broken base64
             value = str(make_header(decode_header(value)))

@@ -66,8 +66,12 @@ _FREQUENT = {  # encoding → its plain subset, and the first bytes there of fre
     "big5": ("big5", 0xA4, 0xC6),
 }
 _EAST_ASIAN = tuple(_FREQUENT)
-_ESCAPED = ((b"\x1b$", "iso2022_jp"), (b"~{", "hz"))  # seven-bit encodings, which are valid UTF-8 as well
-_SAMPLE = 1 << 16  # bytes that encodings are judged by
+_ESCAPED = (  # seven-bit encodings, whose text is valid UTF-8 as well
+    (b"\x1b$)C", "iso2022_kr"),
+    (b"\x1b$", "iso2022_jp"),
+    (b"~{", "hz"),
+)
+_SAMPLE = 1 << 14  # bytes that encodings are judged by
 _PLAUSIBLE = 0.6  # share of non-ASCII characters that must fit; below, charset-normalizer alone decides
 
 
@@ -87,7 +91,8 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str] | None:
             return _decoded(data[len(mark) :], name)
     if b"\0" in data:
         wide = _wide(data)
-        return _decoded(data, wide) if wide else None
+        if wide or 20 * data.count(0) > len(data):
+            return _decoded(data, wide) if wide else None
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
@@ -106,7 +111,9 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str] | None:
         return broken, _lost(wrong, "utf-8")
     name = _wide(data) or _likeliest(data)
     text, note = _decoded(data, name)
-    return (text, note) if _readable(text) else None
+    if 100 * text.count("\ufffd") > len(text) or not _readable(text):
+        return None
+    return text, note
 
 
 def canonical(label: str) -> str:
@@ -192,7 +199,7 @@ def _weight(character: str, name: str) -> float:
     try:
         lead = character.encode(plain)[0]
     except UnicodeEncodeError:
-        return 0.0
+        return 0.5 if name == "cp949" and "\uac00" <= character <= "\ud7a3" else 0.0  # syllables added later
     return 1.0 if first <= lead <= last else 0.3
 
 

@@ -48,6 +48,7 @@ _MAGIC = (  # (beginning of the file, what it is)
     (b"\x7fELF", "program"),
     (b"MZ", "program"),
     (b"SQLite format 3\0", "SQLite database"),
+    (b"RIFF", "RIFF sound, video or image"),
     (b"OggS", "Ogg sound"),
     (b"ID3", "MP3 sound"),
     (b"PAR1", "Parquet table"),

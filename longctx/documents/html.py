@@ -43,7 +43,7 @@ def read(data: bytes, charset: str = "") -> Extract:
     """
     decoded = decode(data, charset)
     if decoded is None:
-        raise Unreadable("binary data")
+        raise Unreadable("binary data, or text in an unknown encoding")
     text, note = decoded
     if not text.strip():
         raise Unreadable("no text in it")

@@ -22,6 +22,7 @@ Matrix = list[float]
 _UNIT = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0]
 _FOLLOWED = set(b"q Q cm BT Tf Tc Tw Tz TL Ts Td TD Tm T* Tj TJ ' \" Do".split())
 _DEEPEST = 20  # forms within forms
+_MOST_FORMS = 5000  # drawn on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class _Page:
     def __init__(self, pdf: Any, fonts: Fonts) -> None:
         self.pdf, self.fonts = pdf, fonts
         self.runs: list[Run] = []
+        self.forms = 0  # followed so far
         self.blank = False  # the last character drawn
 
     def follow(self, content: ContentStream, resources: DictionaryObject, space: Matrix, depth: int) -> None:
@@ -150,6 +152,9 @@ class _Page:
         form = _resolved(forms.get(name)) if isinstance(forms, DictionaryObject) else None
         if not isinstance(form, DictionaryObject) or form.get("/Subtype") != "/Form" or depth >= _DEEPEST:
             return
+        self.forms += 1
+        if self.forms > _MOST_FORMS:
+            raise ValueError(f"draws more than {_MOST_FORMS:,} forms")
         matrix = [_number(value) for value in _resolved(form.get("/Matrix")) or _UNIT]
         own = _resolved(form.get("/Resources"))
         inner = own if isinstance(own, DictionaryObject) else resources

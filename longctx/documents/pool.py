@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from longctx.documents import worker
-from longctx.documents.base import Limits, Reading
+from longctx.documents.base import Limits, Reading, too_much_time
 
 _GRACE_SECONDS = 5.0  # beyond the limit, for a worker to notice by itself and answer with what it has
 
@@ -102,7 +102,7 @@ class Worker:
 
     def _fate(self, process: subprocess.Popen[bytes], overdue: bool) -> str:
         if overdue:
-            return f"took longer than the limit of {self._limits.seconds:g} seconds"
+            return too_much_time(self._limits)
         code = process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"its reader ended unexpectedly ({how})"

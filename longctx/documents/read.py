@@ -55,7 +55,7 @@ def read_folder(
     root, entries = _entries(Path(folder))
     reader = _Reader(root, limits, ReadingCache(cache) if cache else None)
     readings: list[tuple[folders.Entry, Reading]] = []
-    for entry, reading in reader.run(entries, workers or len(os.sched_getaffinity(0))):
+    for entry, reading in reader.run(entries, max(workers or len(os.sched_getaffinity(0)), 1)):
         readings.append((entry, reading))
         if progress:
             progress(len(readings), len(entries), entry.path)

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from longctx.documents import clean, formats
-from longctx.documents.base import Extract, Limits, OutOfTime, Reading, Unreadable, one_line, size
+from longctx.documents.base import (
+    Extract,
+    Limits,
+    OutOfTime,
+    Reading,
+    Unreadable,
+    one_line,
+    too_much_memory,
+    too_much_time,
+)
 
 _DEEPEST = 5  # attachments within attachments
 
@@ -29,11 +38,8 @@ def read_bytes(data: bytes, name: str, limits: Limits, depth: int = 0) -> Readin
     except (OutOfTime, MemoryError) as error:
         if depth:  # the limits are those of the whole message
             raise
-        if isinstance(error, MemoryError):
-            excess = f"needs more memory than the limit of {size(limits.memory_bytes)}"
-        else:
-            excess = f"took longer than the limit of {limits.seconds:g} seconds"
-        return Reading("skipped", excess, form, lasting=False)
+        excess = too_much_memory if isinstance(error, MemoryError) else too_much_time
+        return Reading("skipped", excess(limits), form, lasting=False)
     except RecursionError:
         return Reading("skipped", "nested too deeply", form)
     except Exception as error:  # readers of damaged files raise nearly everything

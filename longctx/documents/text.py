@@ -14,7 +14,7 @@ def read(data: bytes) -> Extract:
     """
     decoded = decode(data)
     if decoded is None:
-        raise Unreadable("binary data")
+        raise Unreadable("binary data, or text in an unknown encoding")
     text, note = decoded
     if not text.strip():
         raise Unreadable("no text in it, only blanks")

@@ -14,10 +14,11 @@ import resource
 import signal
 import struct
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import IO, Any
 
-from longctx.documents.base import Limits, OutOfTime, Reading
+from longctx.documents.base import Limits, OutOfTime, Reading, too_much_memory, too_much_time
 from longctx.documents.readers import read_bytes
 
 _LENGTHS = struct.Struct(">QQ")  # of the JSON header and of the bytes that follow it
@@ -65,7 +66,7 @@ def main() -> None:
             _lift_memory_limit()  # the answer must get through
             fields = {field: getattr(reading, field) for field in Reading.__slots__ if field != "text"}
             # A process that has grown is replaced: memory given back to Python is not given back to the system.
-            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > limits.memory_bytes / 4
+            grown = _peak_bytes() > limits.memory_bytes / 4
             send(answers, fields | {"last": grown or not reading.lasting}, reading.text.encode())
             if grown or not reading.lasting:
                 return
@@ -74,9 +75,13 @@ def main() -> None:
 def _read(data: bytes, name: str, limits: Limits) -> Reading:
     signal.setitimer(signal.ITIMER_REAL, limits.seconds)
     try:
-        return read_bytes(data, name, limits)
+        reading = read_bytes(data, name, limits)
+        if reading.reason.startswith("damaged") and _peak_bytes() > limits.memory_bytes / 2:
+            # libxml2 says "unknown error" when it is refused memory.
+            return replace(reading, reason=too_much_memory(limits), lasting=False)
+        return reading
     except OutOfTime:  # between two of its lines
-        return Reading("skipped", f"took longer than the limit of {limits.seconds:g} seconds", lasting=False)
+        return Reading("skipped", too_much_time(limits), lasting=False)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -94,6 +99,10 @@ def _limit(limits: Limits) -> None:
 def _lift_memory_limit() -> None:
     most = resource.getrlimit(resource.RLIMIT_DATA)[1]
     resource.setrlimit(resource.RLIMIT_DATA, (most, most))
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _used_seconds() -> float:
