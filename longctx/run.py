@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from longctx.loop import Watch, complete, remaining
 from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
-from longctx.sources import Progress as Steps
+from longctx.sources import Progress
 from longctx.sweep import Sweep
 
 Note = Callable[[str], None]
+Steps = Callable[[], AbstractContextManager[Progress | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def run(
     corpora: Iterable[Path] = (),
     watch: Watch | None = None,
     note: Note = lambda stage: None,
-    steps: Steps | None = None,
+    steps: Steps = nullcontext,
 ) -> Summary:
     """Ask everything that a sweep asks, or what is left of it, and record every answer under `out`.
 
@@ -61,7 +63,7 @@ def run(
         corpora: further folders with corpora.
         watch: makes a progress display, for example `progress.Progress`.
         note: is told what begins, where that may take a while.
-        steps: is told how far reading and encoding are.
+        steps: shows how far reading and encoding are, for example `steps.steps`.
 
     Returns:
         Where the run stands. Calls that failed do not raise.
@@ -95,7 +97,9 @@ def run(
             return summary()
         try:
             note("loading tokenizer and corpora")
-            builder = Builder(sweep, tasks, corpora, steps)
+            with steps() as progress:
+                builder = Builder(sweep, tasks, corpora, progress)
+                described = builder.describe_corpora(todo.values())
             about = {
                 "longctx": __version__,
                 "model": sweep.model,
@@ -103,7 +107,6 @@ def run(
                 "yarn": backend.yarn,
                 "sampling": asdict(sweep.sampling),
             }
-            described = builder.describe_corpora(todo.values())
             complete(
                 folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
                 watch=watch, note=note,
@@ -132,7 +135,7 @@ def preview(
     generators: Iterable[Path] = (),
     corpora: Iterable[Path] = (),
     note: Note = lambda stage: None,
-    steps: Steps | None = None,
+    steps: Steps = nullcontext,
 ) -> Preview:
     """Build every sample, time one of the shortest and one of a middle length, and record nothing.
 
@@ -142,9 +145,10 @@ def preview(
     prepared = _prepare(sweep)
     cells = in_order(sweep.cells())
     note("loading tokenizer and corpora")
-    builder = Builder(sweep, tasks, corpora, steps)
-    note(f"building {len(cells):,} samples to see what they share")
-    plan, fresh = make_plan(cells, builder.build)
+    with steps() as progress:
+        builder = Builder(sweep, tasks, corpora, progress)
+        note(f"building {len(cells):,} samples to see what they share")
+        plan, fresh = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
     backend = prepared.start()
     try:

@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from longctx.errors import RunError
 from longctx.plan import Plan
 from longctx.progress import Progress, duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
+from longctx.steps import steps
 from longctx.sweep import Sweep, read_sweep
 
 
@@ -53,7 +53,7 @@ def command(
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
     if dry_run:
-        found = preview(asked, **folders, note=_say, steps=_Steps())
+        found = preview(asked, **folders, note=_say, steps=steps)
         click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
         return
     path = out or Path("runs") / (Path(sweep).stem if sweep else default_name(asked))
@@ -62,7 +62,7 @@ def command(
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
         with _ended_by_sigterm():
-            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=_Steps())
+            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=steps)
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
         _say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
@@ -84,18 +84,6 @@ def default_name(sweep: Sweep) -> str:
 
 def _say(message: str) -> None:
     click.echo(f"longctx: {message}", err=True)
-
-
-class _Steps:
-    """Says now and then how far reading and encoding are."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        if time.monotonic() - self._said >= 2:
-            self._said = time.monotonic()
-            _say(f"{what}: {done:,} of {total:,}")
 
 
 @contextmanager

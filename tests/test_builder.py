@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longctx.backends.doubles import Oracle
+from longctx.builder import Builder, pick_tasks
+from longctx.errors import RunError, UsageError
+from longctx.plan import make_plan
+from longctx.run import run
+from longctx.scorers import score
+from longctx.sweep import Sweep
+
+VOICE = """
+title = "Ledgers"
+licence = "CC0-1.0"
+language = "en"
+
+[voice]
+boundary = "sentence"
+instruction = "Read the ledgers."
+ask = "Answer from the ledgers, or say: Not stated.\\nQuestion: {question}"
+cue = "Answer:"
+absent_answer = "Not stated."
+absent_forms = ["not stated"]
+
+[[voice.facts]]
+name = "fee"
+needle = "The yearly fee of {key} is {value} crowns."
+question = "What is the yearly fee of {key}?"
+key = {kind = "company"}
+value = {kind = "integer", low = 1000000, high = 9999999}
+"""
+TASK = '''
+from longctx.tasks import task
+
+@task("lonely", scorer="includes")
+def lonely(corpus, cell, tokenizer):
+    """One of its own."""
+'''
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> dict[str, Any]:
+    """A corpus and a small tokenizer on disk, and a sweep over them."""
+    from small_tokenizers import gpt2_like
+
+    folder = tmp_path / "corpora" / "ledgers"
+    folder.mkdir(parents=True)
+    (folder / "corpus.toml").write_text(VOICE)
+    for number in range(4):
+        lines = [f"Entry {number}-{line} was made by clerk {line % 7} and checked." for line in range(150)]
+        (folder / f"{number}.txt").write_text("\n\n".join(lines))
+    gpt2_like().save_pretrained(tmp_path / "tokenizer")
+    (tmp_path / "tokenizer" / "config.json").write_text('{"model_type": "gpt2", "n_positions": 8192}')
+    return {
+        "sweep": Sweep(
+            corpora=("ledgers",),
+            lengths=(512, 1024),
+            tasks=("niah_single", "niah_absent"),
+            densities=(0, 20),
+            tokenizer=str(tmp_path / "tokenizer"),
+            questions_per_haystack=5,
+            backend="oracle",
+        ),
+        "corpora": [tmp_path / "corpora"],
+        "out": tmp_path / "run",
+    }
+
+
+def test_a_sweep_over_real_files_is_answered_by_the_oracle_and_described(world: dict[str, Any]) -> None:
+    summary = run(**world)
+    assert (summary.samples, summary.answered, summary.failed, summary.accuracy) == (40, 40, 0, 1.0)
+    described = json.loads((summary.path / "corpora.json").read_text())["ledgers"]
+    assert described["documents"] == 4 and described["licence"] == "CC0-1.0"
+    assert described["hashes"] == {"512": described["hash"], "1024": described["hash"]}
+    assert {file["status"] for file in described["files"]} == {"read"}
+    manifest = json.loads((summary.path / "manifest.json").read_text())
+    assert manifest["tokenizer"]["chat_template"] is False and manifest["backend"]["double"] is True
+    plan = manifest["plan"]
+    assert plan["prompt_tokens"] == 20 * 512 + 20 * 1024 and plan["haystacks"] == 4
+    # five questions share a prefix, and so do haystacks with and without needles up to the first needle
+    assert plan["computed_at_best"] < 0.4 * plan["prompt_tokens"]
+
+
+def test_a_document_changed_under_a_half_done_run_is_noticed(
+    world: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Oracle.answer
+
+    def stopped(self: Oracle, sample: Any) -> str:
+        if sample.metadata["length"] == 1024:
+            raise KeyboardInterrupt
+        return whole(self, sample)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Oracle, "answer", stopped)
+        with pytest.raises(KeyboardInterrupt, match="20 of 40 samples answered"):
+            run(**world)
+    document = world["corpora"][0] / "ledgers" / "0.txt"
+    before = document.read_text()
+    document.write_text(before + "\n\nOne more entry.")
+    with pytest.raises(RunError, match=r"corpus 'ledgers' hash: [0-9a-f]{64} → [0-9a-f]{64}"):
+        run(**world)
+    document.write_text(before)
+    assert run(**world).asked == 20
+
+
+def test_samples_are_the_same_in_any_order_and_as_long_as_asked(world: dict[str, Any]) -> None:
+    sweep = world["sweep"]
+    builder = Builder(sweep, pick_tasks(sweep), world["corpora"])
+    once = {cell: builder.build(cell) for cell in sweep.cells()}
+    again = Builder(sweep, pick_tasks(sweep), world["corpora"])
+    for cell in reversed(sweep.cells()):
+        sample = again.build(cell)
+        assert sample.metadata == once[cell].metadata and sample.id == once[cell].id
+        assert len(sample.prompt_ids) == cell.length
+        [response] = Oracle().generate([sample])
+        assert score(sample, response).outcome == "right"
+    assert make_plan(sweep.cells(), builder.build) == make_plan(sweep.cells(), again.build)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"tasks": ["niha_single"]}, "Unknown task 'niha_single'. Did you mean 'niah_single'"),
+        ({"variant": {"facts": ["fee"]}}, "Unknown axis of niah_single 'facts'. Did you mean 'fact'"),
+        ({"tasks": ["lonely"], "questions_per_haystack": 2}, "lonely asks one question per haystack; 2 were asked for"),
+    ],
+)
+def test_tasks_that_cannot_be_asked_so_are_refused(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
+    (tmp_path / "mine.py").write_text(TASK)
+    sweep = Sweep.from_fields({"corpora": "docs", "lengths": 1024}, fields)
+    with pytest.raises(UsageError, match=message):
+        pick_tasks(sweep, [tmp_path])
