@@ -33,7 +33,7 @@ _OPENS = re.compile(r"""["'“‘«(\[•*_#>-]*[\w“„«(\[§$€£]""")
 _TERMINAL = re.compile(r"""[.!?。！？…]["'”’»)\]」』）*_]*$""")
 # Languages without a parser at hand: a blank line, then something at the margin that neither closes a block nor
 # goes on with a comment begun above.
-_MARGIN = re.compile(r"\n(?:[ \t]*\n)+(?=[^\s})\]*/+|.,:;&=<-])")
+_MARGIN = re.compile(r"\n(?:[ \t]*\n)+(?=[^\s})\]*+|.,:;&=<-])")
 
 
 class Cuts(NamedTuple):
@@ -140,8 +140,10 @@ def _python_definitions(text: str, tree: ast.Module) -> list[int]:
             continue
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(decorator.lineno for decorator in decorators)]) - 1
-        while first > 0 and lines[first - 1].startswith("#"):
-            first -= 1
+        above = first
+        while above > 0 and (lines[above - 1].startswith("#") or not lines[above - 1].strip()):
+            above -= 1
+            first = above if lines[above].startswith("#") else first
         if first > 0 and not lines[first - 1].strip():
             found.append(int(offsets[first]))
     return found

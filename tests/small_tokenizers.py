@@ -16,7 +16,10 @@ GERMAN = (
     "Der Versicherer hat dem Versicherungsnehmer rechtzeitig vor Abgabe von dessen Vertragserklärung die Bestimmungen "
     "mitzuteilen. Größere Änderungen müssen schriftlich begründet werden; § 7 Abs. 2 bleibt unberührt. "
 )
-CHINESE = "合同双方应当按照约定全面履行自己的义务。当事人一方不履行合同义务的，应当承担继续履行、采取补救措施或者赔偿损失等违约责任。"
+CHINESE = (
+    "合同双方应当按照约定全面履行自己的义务。"
+    "当事人一方不履行合同义务的，应当承担继续履行、采取补救措施或者赔偿损失等违约责任。"
+)
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -29,9 +32,13 @@ INST = "<s>{% for m in messages %}[INST] {{ m['content'] | trim }} [/INST]{% end
 def training_text() -> list[str]:
     rng = random.Random(0)
     lines = (inspect.getsource(argparse) + inspect.getsource(json)).splitlines()
-    words = (
-        "the agreement shall party services fee term notice within days of and to in by any other such upon or payment"
-    ).split()
+    words = inspect.cleandoc(argparse.ArgumentParser.__doc__ or "").lower().split() + [
+        "the",
+        "of",
+        "and",
+        "to",
+        "shall",
+    ]
     prose = [" ".join(rng.choices(words, k=14)).capitalize() + f" {rng.randint(1, 99_999):,}." for _ in range(400)]
     return lines + prose + [GERMAN, CHINESE] * 20
 
@@ -48,7 +55,10 @@ def byte_level(pattern: str, template: str | None = CHATML) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     special = ["<|bos|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(
-        vocab_size=1500, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=1500,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     tokenizer.train_from_iterator(training_text(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -124,9 +134,7 @@ def wordpiece() -> Any:
 
 
 # The published patterns of Llama 3 and Qwen 2.
-LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"  # noqa: E501
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 KINDS = {

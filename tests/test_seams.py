@@ -1,0 +1,76 @@
+"""Spliced ids against the obviously right way: encode the whole text."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+import small_tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from longctx.encoded import TextStore, gather
+from longctx.seams import Piece, Slice, decode, splice
+from longctx.tokens import Tokenizer
+
+TEXT = "\n\n".join(
+    [
+        *small_tokenizers.training_text()[:400],
+        *[small_tokenizers.GERMAN, small_tokenizers.CHINESE * 3] * 4,
+        "a" * 700 + " " + "=" * 300 + "    \t\n \n  " + "\u00a0x " * 50 + "🙂👩‍👩‍👧 e\u0301 ﬁ " * 20,
+    ]
+)
+
+
+@cache
+def tokenizer(kind: str) -> Tokenizer:
+    return Tokenizer(small_tokenizers.KINDS[kind](), kind)
+
+
+@cache
+def store(kind: str) -> TextStore:
+    encoding = tokenizer(kind).encode(TEXT)
+    return TextStore(np.frombuffer(TEXT.encode(), np.uint8), encoding.ids, encoding.starts)
+
+
+@cache
+def borders() -> list[int]:
+    return [len(TEXT[:index].encode()) for index in range(0, len(TEXT) + 1)]
+
+
+def slices() -> st.SearchStrategy[Slice]:
+    begins = st.integers(0, len(TEXT) - 1)
+    sizes = st.sampled_from([1, 7, 60, 400, 900, 4000])
+    return st.builds(
+        lambda begin, size: Slice(borders()[begin], borders()[min(begin + size, len(TEXT))]), begins, sizes
+    )
+
+
+literals = st.one_of(
+    st.sampled_from(["", " ", "\n", "\n\n", "\n\n\n", ". ", "The fee is US$4,318,250.", "费用为123元。", "  x"]),
+    st.text(max_size=12).filter(lambda text: "\x00" not in text and not any(0xD800 <= ord(c) < 0xE000 for c in text)),
+)
+
+
+@pytest.mark.parametrize("kind", sorted(small_tokenizers.KINDS))
+@settings(deadline=None, max_examples=60)
+@given(pieces=st.lists(st.one_of(slices(), literals), min_size=1, max_size=7))
+def test_splice_gives_the_ids_and_offsets_of_the_whole_text(kind: str, pieces: list[Piece]) -> None:
+    text = "".join(decode(store(kind), piece) for piece in pieces)
+    runs = splice(store(kind), pieces, tokenizer(kind))
+    ids, starts = gather(runs)
+    whole = tokenizer(kind).encode(text)
+    np.testing.assert_array_equal(ids, whole.ids)
+    np.testing.assert_array_equal(starts, whole.starts)
+
+
+def test_a_splice_of_long_slices_encodes_little_more_than_its_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+    real = Tokenizer.encode_many
+    monkeypatch.setattr(Tokenizer, "encode_many", lambda self, texts: (encoded.extend(texts), real(self, texts))[1])
+    half = borders()[len(small_tokenizers.training_text()[0]) + 9000]
+    splice(
+        store("gpt2-like"), [Slice(0, half), "\n\nThe fee is due.\n\n", Slice(half, 2 * half)], tokenizer("gpt2-like")
+    )
+    assert 0 < sum(map(len, encoded)) < 1500
