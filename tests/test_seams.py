@@ -66,6 +66,7 @@ def test_splice_gives_the_ids_and_offsets_of_the_whole_text(kind: str, pieces: l
 
 
 def test_a_splice_of_long_slices_encodes_little_more_than_its_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = store("gpt2-like")
     encoded: list[str] = []
     real = Tokenizer.encode_many
     monkeypatch.setattr(Tokenizer, "encode_many", lambda self, texts: (encoded.extend(texts), real(self, texts))[1])
