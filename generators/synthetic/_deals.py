@@ -67,7 +67,12 @@ def _support_table(draft: Draft) -> str:
     minutes, hours, days = dice.pick((15, 20, 30, 45, 60)), dice.pick((4, 6, 8)), dice.pick((5, 8, 10))
     rows = [
         ["1", "Productive use is impossible", f"{minutes} minutes", f"{hours} hours"],
-        ["2", "An important function fails; a workaround exists", f"{dice.pick((2, 3, 4))} hours", f"{hours * 4} hours"],
+        [
+            "2",
+            "An important function fails; a workaround exists",
+            f"{dice.pick((2, 3, 4))} hours",
+            f"{hours * 4} hours",
+        ],
         ["3", "A minor function fails", f"{dice.pick((8, 10, 12))} hours", f"{days} days"],
         ["4", "Question or wish", f"{dice.pick((2, 3, 5))} days", "next release"],
     ]
@@ -229,7 +234,12 @@ def _nda(draft: Draft, frame: Frame) -> Deal:
     listed = table(["Category", "Disclosed by", "Form"], rows, 3)
     return Deal(
         {"talks_end": frame.say(plus_months(frame.effective, months))},
-        {"project-list": ("Information to be exchanged", ["For Project {project} {A} and {B} expect to exchange:", listed])},
+        {
+            "project-list": (
+                "Information to be exchanged",
+                ["For Project {project} {A} and {B} expect to exchange:", listed],
+            )
+        },
     )
 
 
@@ -286,7 +296,12 @@ def _loan(draft: Draft, frame: Frame) -> Deal:
     first = plus_months(frame.effective, frame.years * 12 - (count - 1) * gap)
     due = [plus_months(first, number * gap) for number in range(count)]
     rows = [
-        [str(number + 1), frame.say(day), money(principal // count), money(principal - principal // count * (number + 1))]
+        [
+            str(number + 1),
+            frame.say(day),
+            money(principal // count),
+            money(principal - principal // count * (number + 1)),
+        ]
         for number, day in enumerate(due)
     ]
     papers = dice.some(draft.values["documents"], dice.between(6, 9))
@@ -329,7 +344,14 @@ def _distribution(draft: Draft, frame: Frame) -> Deal:
     for number in range(dice.between(4, 7)):
         price = dice.between(150, 9_800, 50)
         model = f"{draft.value('brand')} {dice.between(1, 9) * 100 + number * 10}"
-        rows.append([model, money(price), f"{discount}%", f"{money(price * (100 - discount) // 100)}.{price * (100 - discount) % 100:02d}"])
+        rows.append(
+            [
+                model,
+                money(price),
+                f"{discount}%",
+                f"{money(price * (100 - discount) // 100)}.{price * (100 - discount) % 100:02d}",
+            ]
+        )
     amount, targets = dice.between(200_000, 1_800_000, 20_000), []
     for number in range(frame.years):
         targets.append([f"Contract Year {number + 1}", money(amount)])
@@ -407,9 +429,13 @@ def _asset_sale(draft: Draft, frame: Frame) -> Deal:
     deposit, retained = price // 20, price * dice.pick((10, 12, 15)) // 100
     agreements = []
     for _ in range(dice.between(6, 11)):
-        what = dice.pick(("supply", "maintenance", "customer contract", "equipment lease", "waste disposal", "software licence"))
+        what = dice.pick(
+            ("supply", "maintenance", "customer contract", "equipment lease", "waste disposal", "software licence")
+        )
         day = frame.signed - timedelta(days=dice.between(120, 2_600))
-        agreements.append([_company(draft), what, frame.say(day), month_of(plus_months(frame.effective, dice.between(5, 50)))])
+        agreements.append(
+            [_company(draft), what, frame.say(day), month_of(plus_months(frame.effective, dice.between(5, 50)))]
+        )
     return Deal(
         {
             "price": money(price), "deposit": money(deposit), "retained": money(retained),

@@ -299,6 +299,8 @@ class Draft:
             return self.money(number)
         if kind == "pct":  # written in hundredths, so that 125 is 1.25
             return f"{number / 100:.2f}".rstrip("0").rstrip(".") + self._percent
+        if kind == "num":
+            return str(number)
         if kind == "nth":
             return ordinal(number)
         if kind == "word":

@@ -23,7 +23,9 @@ TAILS = (
     "mark marsh mead mere mill mont moor more mount ness path pike pool port quay reach ridge rock shaw shore side "
     "spring stead stoke stone stow thorpe ton vale view ville wade water way well wharf wich wick wood worth yard"
 ).split()
-_REAL = "Blackrock Blackstone Brookfield Silverlake Springfield Goldmine Whitehall Moorgate Highway Blakemore".split()
+_REAL = (
+    "Blackrock Blackstone Brookfield Silverlake Springfield Goldmine Whitehall Moorgate Highway Norway Holland".split()
+)
 
 
 @lru_cache(maxsize=1)

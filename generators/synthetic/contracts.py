@@ -18,6 +18,7 @@ from longctx.types import Document
 from ._deals import DEALS, YEARS, Deal, Frame
 from ._grammar import Dice, Draft, needs, paragraphs, parse, slug, texts
 from ._names import SURNAMES, any_stem, firm, person, stem, street, trade, written
+from ._spelling import american
 
 FORMAT = "markdown"
 
@@ -25,22 +26,6 @@ KINDS = tuple(DEALS)
 _PROVIDERS = {
     "lease": ("Properties", "Estates", "Land Holdings"), "loan": ("Capital", "Finance", "Commercial Bank", "Credit"),
     "licence": ("Software", "Systems", "Data"), "saas": ("Cloud", "Software", "Digital", "Data"),
-}  # fmt: skip
-
-_AMERICAN = {
-    "licence": "license", "organisation": "organization", "organisational": "organizational", "organised": "organized",
-    "authorise": "authorize", "authorised": "authorized", "authorises": "authorizes", "unauthorised": "unauthorized",
-    "labour": "labor", "favour": "favor", "instalment": "installment", "instalments": "installments",
-    "recognises": "recognizes", "recognise": "recognize", "recognised": "recognized", "defence": "defense",
-    "programme": "program", "centre": "center", "centres": "centers", "honour": "honor", "judgement": "judgment",
-    "cheque": "check", "endeavours": "efforts", "offence": "offense", "realised": "realized",
-    "familiarisation": "familiarization", "per cent": "percent", "licences": "licenses", "capitalised": "capitalized", "pseudonymised": "pseudonymized",
-    "modelling": "modeling", "moulded": "molded", "catalogue": "catalog", "catalogues": "catalogs", "fulfil": "fulfill",
-    "aluminium": "aluminum", "localisation": "localization", "neighbouring": "neighboring", "practise": "practice",
-    "metre": "meter", "optimisation": "optimization", "amortisation": "amortization", "summarised": "summarized",
-    "behaviour": "behavior", "harmonised": "harmonized", "colours": "colors", "enquiries": "inquiries",
-    "specialty": "specialty", "kilonewtons": "kilonewtons", "analyse": "analyze", "analysed": "analyzed",
-    "cancelled": "canceled", "travelling": "traveling", "parcelled": "parceled", "litre": "liter", "storey": "story",
 }  # fmt: skip
 
 
@@ -53,7 +38,7 @@ def make(index: int, seed: int) -> Document:
     parts = [*_preamble(draft, grammar), *_body(draft, grammar, outline), *_schedules(draft, deal), *_signatures(draft)]
     text = paragraphs(parts)
     if draft.value("spelling") == "American":
-        text = _american(text)
+        text = american(text)
     name = slug(f"{draft.value('A')} {draft.value('A_trade')}")
     return Document(f"{kind}-{index:04d}-{name}.md", text, FORMAT)
 
@@ -71,14 +56,18 @@ def _grammar(kind: str) -> dict[str, Any]:
 def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
     """The draft with everything in it that must agree throughout the document."""
     dice = Dice(f"contracts:{seed}:{index}:frame")
-    places = [place for place in texts("contracts-law")["place"] if kind != "employment" or "Illinois" not in place["law"]]
+    places = [
+        place for place in texts("contracts-law")["place"] if kind != "employment" or "Illinois" not in place["law"]
+    ]
     place = dice.pick(places)
     american = place["style"] == "Section"
     signed = date(2012, 1, 9) + timedelta(days=dice.below(4_900))
     effective = signed + timedelta(days=dice.pick((0, 0, 1, 7, 14, 21, 30, 45)))
     if kind in ("lease", "loan", "employment"):  # these begin on the first of a month
         effective = date(effective.year + effective.month // 12, effective.month % 12 + 1, 1)
-    frame = Frame(signed, effective, dice.pick(YEARS[kind]), american and place["home"] != "Canada", tuple(place["units"]))
+    frame = Frame(
+        signed, effective, dice.pick(YEARS[kind]), american and place["home"] != "Canada", tuple(place["units"])
+    )
     draft = Draft(
         f"contracts:{seed}:{index}", _grammar(kind)["values"], words=dice.chance(0.5), currency=place["currency"]
     )
@@ -190,10 +179,11 @@ def _outline(draft: Draft, grammar: dict[str, Any], deal: Deal) -> list[tuple[st
 def _preamble(draft: Draft, grammar: dict[str, Any]) -> Iterator[str]:
     title = draft.dice.pick(grammar["kind"]["title"])
     yield f"# {title}"
-    yield draft.say(f"This {title} (this \"Agreement\") is [made|entered into] on {{signed}} "
-        "between {A} and {B}, namely:")
+    yield draft.say(
+        f'This {title} (this "Agreement") is [made|entered into] on {{signed}} between {{A}} and {{B}}, namely:'
+    )
     for number, side in enumerate("AB", 1):
-        role = f" (\"{{{side}}}\"), the {grammar['kind']['roles'][number - 1]}"
+        role = f' ("{{{side}}}"), the {grammar["kind"]["roles"][number - 1]}'
         draft.slots["address"] = draft.write(f"{{{side}_street}}, {{{side}_city}}")
         who = f"**{{{side}_full}}**, " + draft.write(draft.value(f"{side}_born"))
         if side == "B" and draft.value("kind") == "employment":
@@ -268,7 +258,13 @@ def _schedules(draft: Draft, deal: Deal) -> Iterator[str]:
 
 def _signatures(draft: Draft) -> Iterator[str]:
     yield "## " + draft.write("[Signatures|Execution|Signed by the parties]")
-    offices = ("Director", "Managing Director", "Chief Executive Officer", "Company Secretary", "Chief Financial Officer")
+    offices = (
+        "Director",
+        "Managing Director",
+        "Chief Executive Officer",
+        "Company Secretary",
+        "Chief Financial Officer",
+    )
     for side in "AB":
         signatory, full = draft.value(f"{side}_signatory"), draft.value(f"{side}_full")
         if signatory == full:
@@ -276,16 +272,3 @@ def _signatures(draft: Draft) -> Iterator[str]:
             continue
         office = draft.dice.pick(offices)
         yield f"Signed for and on behalf of {full} by {signatory}, {office}: ____________________ Date: {draft.value('signed')}"
-
-
-@lru_cache(maxsize=1)
-def _spelling() -> re.Pattern[str]:
-    return re.compile(r"\b(" + "|".join(_AMERICAN) + r")\b", re.IGNORECASE)
-
-
-def _american(text: str) -> str:
-    def respelled(match: re.Match[str]) -> str:
-        word = _AMERICAN[match[0].lower()]
-        return word.capitalize() if match[0][0].isupper() else word
-
-    return _spelling().sub(respelled, text)
