@@ -68,12 +68,13 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         if found[outcome]:
             said.append(f"{found[outcome]:,} answers count as not right because {why} ({outcome}).")
     counts = stats.cells(frame)["n"]
-    if counts.min() < SMALL:
-        low, high = stats.wilson([counts.median()], [counts.median()])
+    fewest = counts[counts > 0].min() if found["n"] else SMALL
+    if fewest < SMALL:
+        low, high = stats.wilson([fewest], [fewest])
         n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         said.append(
-            f"Few answers a cell (n = {n}): of {counts.median():.0f} answers, all right "
-            f"still means anything from {100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
+            f"Few answers a cell (n = {n}): of {fewest} answers, all right still means anything from "
+            f"{100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
         )
     said += _shared(frame) + _placed(frame)
     if frame["repeated"].any():
@@ -134,7 +135,7 @@ def _count(value: Any) -> str:
 
 def _share(found: Mapping[str, Any]) -> str:
     interval = f"95 % interval {100 * found['low']:.0f}–{100 * found['high']:.0f} %"
-    if found["right"] % 1:
+    if found["partial"]:
         return f"a mean score of {100 * found['accuracy']:.1f} % ({interval}) for {found['n']:,} questions"
     return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
 

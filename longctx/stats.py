@@ -77,8 +77,8 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
     Returns:
         The columns of `by`, then ``n`` (answers, errors left out), ``right`` (sum of their scores), ``accuracy``
         (right / n, missing where n is 0), ``low`` and ``high`` (Wilson interval where all scores are 0
-        or 1, else `bootstrap`; samples count as independent), and how many were ``truncated``,
-        ``empty`` (both among n) and ``errors`` (not among n).
+        or 1, else `bootstrap`; samples count as independent), and how many were ``partial`` (scores between 0
+        and 1), ``truncated``, ``empty`` (all among n) and ``errors`` (not among n).
 
     Raises:
         UsageError: `by` names no column to group by, or one twice.
@@ -94,7 +94,7 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
         **{
             "n ": frame["outcome"] != "error",  # the blank keeps apart from columns of `by`
             "right ": frame["score"],
-            "fractional ": ~frame["score"].isin((0, 1)) & frame["score"].notna(),
+            "partial ": ~frame["score"].isin((0, 1)) & frame["score"].notna(),
             "truncated ": frame["outcome"] == "truncated",
             "empty ": frame["outcome"] == "empty",
             "errors ": frame["outcome"] == "error",
@@ -105,13 +105,13 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
     found = found.reset_index() if names else found.reset_index(drop=True)
     found.insert(len(names) + 2, "accuracy", found["right"] / found["n"].where(found["n"] > 0))
     low, high = wilson(found["right"].to_numpy(), found["n"].to_numpy(), level)
-    if found["fractional"].any():
+    if found["partial"].any():
         for place, scores in enumerate(group.dropna().to_numpy() for _, group in groups["right "]):
-            if found["fractional"].iloc[place]:
+            if found["partial"].iloc[place]:
                 low[place], high[place] = bootstrap(scores, level)
     found.insert(len(names) + 3, "low", low)
     found.insert(len(names) + 4, "high", high)
-    return found.drop(columns="fractional")
+    return found
 
 
 def groupable(frame: pd.DataFrame) -> list[str]:
@@ -124,7 +124,7 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
     """The headline's numbers as JSON values.
 
     Returns:
-        ``n``, ``right``, ``accuracy``, ``low``, ``high``, ``truncated``, ``empty``, ``errors`` over all samples;
+        The numbers of `cells` over all samples;
         ``lengths`` and ``depths`` that were asked; ``best`` and ``worst``: for ``length`` and ``depth`` the same
         numbers of the best and the worst one (missing where there is only one).
     """

@@ -84,7 +84,7 @@ def share(found: dict[str, Any]) -> str:
     """A summary's accuracy in words, with its interval."""
     if not found["n"]:
         return f"no answer, {found['errors']:,} failed calls"
-    right = f"{found['right']:,.0f} of {found['n']:,} right" if found["right"] % 1 == 0 else f"mean of {found['n']:,}"
+    right = f"mean of {found['n']:,}" if found["partial"] else f"{found['right']:,.0f} of {found['n']:,} right"
     interval = f"{100 * found['low']:.0f}–{100 * found['high']:.0f} %"
     return f"{100 * found['accuracy']:.1f} % ({right}, 95 % interval {interval})"
 

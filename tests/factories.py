@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,9 @@ def make_run(
         for depth in depths
         for number in range(n)
     ]
-    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-    (folder / "records.jsonl").write_text("".join(lines), encoding="utf-8")
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)  # halves of pairs
+    (folder / "records.jsonl").write_text(text, encoding="utf-8")
     write_manifest(folder, rows, double=double, planned=len(rows) if planned is None else planned)
     return folder
 
