@@ -79,7 +79,7 @@ bench: setup  ## measure what the README's table states
 
 lock: setup  ## renew requirements/cpu.txt; UPGRADE=1 takes newer versions
 	@env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
-		--python-version 3.11 --generate-hashes --no-header --no-emit-find-links --no-emit-index-url \
+		--python-version 3.11 --generate-hashes --no-header --annotation-style line \
 		--excludes requirements/excludes.txt pyproject.toml requirements/cpu.in requirements/dev.in \
 		--output-file requirements/cpu.txt
 
