@@ -11,7 +11,9 @@ from longctx.backends import BACKENDS, prepare_backend
 from longctx.backends.doubles import DOUBLES, Lossy, Oracle
 from longctx.backends.reader import find_passages
 from longctx.errors import UsageError
+from longctx.sources import find_sources
 from longctx.types import Cell, Sample, Sampling
+from longctx.voice import distinct_facts
 
 FILLER = (
     "The parties met in Lisbon. Invoices fall due after 30 days. Alder Metals LLC keeps the minutes.\n\n"
@@ -55,6 +57,27 @@ def test_the_reader_finds_the_fact_among_look_alikes_and_misses_what_is_not_ther
         assert [certain for _, certain in found].count(True) == 1, found
         found = read(needles[:place] + needles[place + 1 :], question.format(key=key))
         assert not any(certain for _, certain in found), found
+
+
+VOICES = {name: source.voice for name, source in sorted(find_sources().items()) if source.voice}
+
+
+@pytest.mark.parametrize("name", VOICES)
+def test_the_reader_is_right_about_every_fact_of_every_shipped_voice(name: str) -> None:
+    voice, rng = VOICES[name], random.Random(name)
+    for form in voice.facts:
+        *there, absent = distinct_facts(form, 4, rng, voice.language)
+        needles = [fact.needle for fact in there]
+        others = [other.fill(rng, voice.language).needle for other in voice.facts if other is not form]
+        paragraphs = rng.sample([*needles, *others, *FILLER.split("\n\n")], len(others) + 5)
+        if voice.boundary == "sentence":  # needles stand within paragraphs, look-alikes beside each other
+            paragraphs = [("" if voice.language == "zh" else " ").join(paragraphs)]
+        haystack = "\n\n".join([voice.instruction, *paragraphs])
+        for fact in there:
+            found = find_passages(f"{haystack}\n\n{voice.ask.format(question=fact.question)}", fact.question)
+            assert found[0].certain and fact.value in found[0].text, fact
+        found = find_passages(f"{haystack}\n\n{voice.ask.format(question=absent.question)}", absent.question)
+        assert not found[0].certain, absent
 
 
 def test_the_reader_does_not_take_the_question_for_an_answer() -> None:

@@ -123,10 +123,10 @@ class Lossy(Oracle):
         known = bool(passages) and passages[0].certain
         if rng.random() < chance:
             return passages[0].text if known else _absent(sample)
+        if not known:
+            return f"It is {rng.randrange(10**6, 10**7)}."
         others = [passage.text for passage in passages if not passage.certain]
-        if others and rng.random() < 0.5:
-            return others[0]
-        return _absent(sample) if known else f"It is {rng.randrange(10**6, 10**7)}."
+        return others[0] if others and rng.random() < 0.5 else _absent(sample)
 
 
 def _absent(sample: Sample) -> str:
