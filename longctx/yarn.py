@@ -23,9 +23,10 @@ _CARRIED = ("rope_dim", "partial_rotary_factor", "mrope_section", "mrope_interle
 _YARN_ONLY = ("beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate")
 _NAMING = ("rope_type", "type", "rope_theta", "factor", "original_max_position_embeddings", "finetuned")
 _WIDTHS = ("partial_rotary_factor", "rotary_pct", "rotary_emb_fraction")
+_NESTED_BY_TRANSFORMERS = ("qwen2_vl", "qwen2_5_vl")
 _SECOND_ROPES = ("rope_local_base_freq", "swa_rope_theta", "local_rope_theta", "global_rope_theta")
 _UNSTATED_THETA = {"llama": 10_000.0}  # Llama 1 and 2 publish none; 10,000 is the method's and transformers' own
-_NAMES = {"su": "longrope", "mrope": "default", "": "default"}
+_NAMES = {"su": "longrope", "mrope": "default", "telechat3-yarn": "yarn", "": "default"}
 _ALREADY_SCALED = ("yarn", "longrope", "llama3", "deepseek_yarn", "deepseek_llama_scaling")
 
 
@@ -43,7 +44,7 @@ class YarnPlan:
 
 
 def native_length(config: Mapping[str, Any]) -> int:
-    """Tokens of the window that a model has without longctx's doing, as vLLM derives it.
+    """Tokens of the longest window that vLLM allows a model as it was published.
 
     Scaling that the model carries itself is part of it: ``linear`` and ``dynamic`` multiply the stated window; for
     ``llama3``, ``yarn`` and ``longrope`` publishers state the stretched one, and where a YaRN configuration states the
@@ -78,7 +79,7 @@ def plan_window(
         output_tokens: tokens generated at most.
         yarn: ``auto``, ``off`` or a factor above 1, such as ``2.0``.
         allow_rescale: where the model carries its own scaling, put YaRN in its place, starting from the window before
-            that scaling. Model publishers have done so for further training; without training expect losses.
+            that scaling: frequencies that the model was not trained on, unless a later training was.
 
     Raises:
         UsageError: the length does not fit, the setting is not one, or the model's rotary embedding can't take YaRN.
@@ -91,7 +92,8 @@ def plan_window(
     needs = f"{length:,} prompt + {output_tokens:,} output tokens need a window of {window:,}"
     if asked == "off" or (asked == "auto" and window <= native):
         if window > native:
-            raise UsageError(f"{needs}; the model's own is {native:,}. {_way_out(native, output_tokens, own)}")
+            way = f"It carries its own {own} scaling already. Possible: " if own else "Possible: --yarn auto, or "
+            raise UsageError(f"{needs}; the model's own is {native:,}. {way}{_up_to(native - output_tokens)}.")
         short = own == "yarn" and _stated_window(text) < native  # vLLM doesn't apply yarn's factor to the window
         overrides = _nest(path, _windows(text, native)) if short else {}
         why = "not asked for" if asked == "off" else f"not needed up to {native:,} tokens"
@@ -104,8 +106,7 @@ def plan_window(
         enough = math.ceil(window / original)
         raise UsageError(
             f"{needs}; YaRN factor {factor:g} on {original:,} tokens gives {int(factor * original):,}. "
-            f"Possible: factor {enough} or more, --yarn auto, or prompts of up to "
-            f"{int(factor * original) - output_tokens:,} tokens."
+            f"Possible: factor {enough} or more, --yarn auto, or {_up_to(int(factor * original) - output_tokens)}."
         )
     overrides = _nest(
         path, _windows(text, int(factor * original)) | {"rope_parameters": _scaled(rope, factor, original)}
@@ -136,11 +137,8 @@ def _asked(yarn: str) -> str | float:
     return factor
 
 
-def _way_out(native: int, output_tokens: int, own: str) -> str:
-    longest = f"prompts of up to {native - output_tokens:,} tokens"
-    if own:
-        return f"It carries its own {own} scaling already. Possible: {longest}."
-    return f"Possible: --yarn auto, or {longest}."
+def _up_to(tokens: int) -> str:
+    return f"prompts of up to {tokens:,} tokens" if tokens > 0 else "fewer output tokens"
 
 
 def text_part(config: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, Any]]:
@@ -150,7 +148,8 @@ def text_part(config: Mapping[str, Any]) -> tuple[tuple[str, ...], Mapping[str, 
         if isinstance(inner, Mapping) and (any(key in inner for key in _WINDOWS) or "text_config" in inner):
             path, text = text_part(inner)
             return (name, *path), text
-    return (), config
+    # Qwen2-VL published its text settings unnested; transformers 5 moves them into a part of their own.
+    return (("text_config",) if config.get("model_type") in _NESTED_BY_TRANSFORMERS else ()), config
 
 
 def _stated_window(text: Mapping[str, Any]) -> int:
@@ -224,7 +223,7 @@ def _refuse_what_cannot(text: Mapping[str, Any], rope: Mapping[str, Any], own: s
 
 def _scaled(rope: Mapping[str, Any], factor: float, original: int) -> dict[str, Any]:
     """The whole of ``rope_parameters``: vLLM replaces the model's by it and fills nothing in."""
-    kept = _CARRIED + _YARN_ONLY
+    kept = _CARRIED + (_YARN_ONLY if rope["rope_type"] == "yarn" else ())
     return {key: rope[key] for key in kept if key in rope} | {
         "rope_type": "yarn",
         "rope_theta": rope["rope_theta"],
