@@ -52,16 +52,16 @@ def world(tmp_path: Path) -> dict[str, Any]:
     folder.mkdir(parents=True)
     (folder / "corpus.toml").write_text(VOICE)
     for number in range(4):
-        lines = [f"Entry {number}-{line} was made by clerk {line % 7} and checked." for line in range(150)]
+        lines = [f"Entry {number}-{line} was made{' and checked' * (line % 40)} by a clerk." for line in range(150)]
         (folder / f"{number}.txt").write_text("\n\n".join(lines))
     gpt2_like().save_pretrained(tmp_path / "tokenizer")
     (tmp_path / "tokenizer" / "config.json").write_text('{"model_type": "gpt2", "n_positions": 8192}')
     return {
         "sweep": Sweep(
             corpora=("ledgers",),
-            lengths=(512, 1024),
+            lengths=(1024, 2048),
             tasks=("niah_single", "niah_absent"),
-            densities=(0, 20),
+            densities=(0, 8),
             tokenizer=str(tmp_path / "tokenizer"),
             questions_per_haystack=5,
             backend="oracle",
@@ -76,12 +76,12 @@ def test_a_sweep_over_real_files_is_answered_by_the_oracle_and_described(world: 
     assert (summary.samples, summary.answered, summary.failed, summary.accuracy) == (40, 40, 0, 1.0)
     described = json.loads((summary.path / "corpora.json").read_text())["ledgers"]
     assert described["documents"] == 4 and described["licence"] == "CC0-1.0"
-    assert described["hashes"] == {"512": described["hash"], "1024": described["hash"]}
+    assert described["hashes"] == {"1024": described["hash"], "2048": described["hash"]}
     assert {file["status"] for file in described["files"]} == {"read"}
     manifest = json.loads((summary.path / "manifest.json").read_text())
     assert manifest["tokenizer"]["chat_template"] is False and manifest["backend"]["double"] is True
     plan = manifest["plan"]
-    assert plan["prompt_tokens"] == 20 * 512 + 20 * 1024 and plan["haystacks"] == 4
+    assert plan["prompt_tokens"] == 20 * 1024 + 20 * 2048 and plan["haystacks"] == 4
     # five questions share a prefix, and so do haystacks with and without needles up to the first needle
     assert plan["computed_at_best"] < 0.4 * plan["prompt_tokens"]
 
@@ -92,7 +92,7 @@ def test_a_document_changed_under_a_half_done_run_is_noticed(
     whole = Oracle.answer
 
     def stopped(self: Oracle, sample: Any) -> str:
-        if sample.metadata["length"] == 1024:
+        if sample.metadata["length"] == 2048:
             raise KeyboardInterrupt
         return whole(self, sample)
 
