@@ -191,7 +191,9 @@ class Draft:
         seed: decides every draw.
         values: name → template, or list of templates; a slot takes its value from here once and keeps it.
         slots: values that are fixed from the start; a function is called for each use instead.
-        style: ``words`` (thirty (30) days), ``currency``, ``percent``: how numbers are written.
+        words: durations are written as "thirty (30) days".
+        currency: what stands before an amount.
+        steady: a number drawn again from the same range is the same number.
     """
 
     def __init__(
@@ -202,13 +204,16 @@ class Draft:
         *,
         words: bool = False,
         currency: str = "US$",
-        percent: str = "%",
+        steady: bool = False,
     ) -> None:
         self.dice = Dice(seed)
         self.values = values
         self.slots: dict[str, str | Callable[[], str]] = dict(slots or {})
         self.refs: dict[str, str] = {}
-        self._words, self._currency, self._percent = words, currency, percent
+        self.steady = steady
+        self.commas = True
+        self._words, self._currency = words, currency
+        self._figures: dict[tuple[str, str], int] = {}
         self._decks: dict[str, list[str]] = {}
         self._said: set[str] = set()
 
@@ -290,15 +295,23 @@ class Draft:
             return joined(chosen, "and" if kind == "some" else "or")
         return self._figure(kind, spec)
 
-    def _figure(self, kind: str, spec: str) -> str:
+    def _number(self, kind: str, spec: str) -> int:
+        if self.steady and (kind, spec) in self._figures:
+            return self._figures[kind, spec]
         numbers = _number_specs(spec)
         number = self.dice.pick(numbers) if isinstance(numbers, list) else self.dice.between(*numbers)
+        if self.steady:
+            self._figures[kind, spec] = number
+        return number
+
+    def _figure(self, kind: str, spec: str) -> str:
+        number = self._number(kind, spec)
         if kind == "int":
-            return f"{number:,}"
+            return f"{number:,}" if self.commas else str(number)
         if kind == "money":
             return self.money(number)
         if kind == "pct":  # written in hundredths, so that 125 is 1.25
-            return f"{number / 100:.2f}".rstrip("0").rstrip(".") + self._percent
+            return f"{number / 100:.2f}".rstrip("0").rstrip(".") + "%"
         if kind == "num":
             return str(number)
         if kind == "nth":
