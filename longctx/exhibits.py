@@ -16,6 +16,17 @@ MOST_ANSWERS = 2_000  # more would make the page slow to open
 MOST_FAILURES = 50  # different messages
 MOST_FILES = 300  # named for each corpus and status
 
+OUTCOMES = {
+    "right": "as scored",
+    "partial": "right in part, as scored",
+    "wrong": "another answer",
+    "distractor": "the value of a distractor",
+    "absent": "said not to be there, though it is",
+    "truncated": "the output budget ended before a right answer",
+    "empty": "no output",
+    "error": "the call failed: no answer, in no accuracy",
+}
+
 Row = dict[str, Any]
 
 
@@ -39,6 +50,12 @@ def margin(frame: pd.DataFrame, axis: str) -> list[Row]:
     answered = frame[frame["outcome"] != "error"]
     times = answered.groupby(stats.ASKED[axis])[["ttft_s", "total_s"]].median()
     return labelled(stats.cells(frame, [axis]).merge(times, how="left", left_on=axis, right_index=True))
+
+
+def outcomes(frame: pd.DataFrame) -> list[Row]:
+    """How many samples came to each outcome, and what it means."""
+    counts = frame["outcome"].value_counts(sort=False)
+    return [{"name": name, "n": int(counts[name]), "what": what} for name, what in OUTCOMES.items() if counts[name]]
 
 
 def answers(frame: pd.DataFrame) -> list[Row]:

@@ -66,7 +66,7 @@ def heatmap(
     with mpl.style.context(["default", _style()]):
         ax = _figure(len(lengths), len(depths)) if ax is None else ax
         mesh = panel.colour(ax, cells, lengths, depths)
-        panel.ticks(ax, lengths, depths)
+        panel.ticks(ax, lengths, depths, needle=bool(placed["depth"].notna().any()))
         panel.annotate(ax, cells, lengths, depths)
         panel.mask(ax, cells, lengths, depths)
         if margins:

@@ -67,7 +67,7 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
     ):
         if found[outcome]:
             said.append(f"{found[outcome]:,} answers count as not right because {why} ({outcome}).")
-    counts = stats.cells(frame)["n"]
+    counts = stats.cells(frame, ["task", "density", "length", "depth"])["n"]
     fewest = counts[counts > 0].min() if found["n"] else SMALL
     if fewest < SMALL:
         low, high = stats.wilson([fewest], [fewest])
@@ -157,12 +157,18 @@ def _shared(frame: pd.DataFrame) -> list[str]:
     """Where one haystack is asked about more than once, its answers may stand and fall together."""
     answered = frame[(frame["outcome"] != "error") & (frame["haystack"] != "")]
     haystacks = answered["haystack"].nunique()
-    if haystacks == len(answered):
-        return []
-    return [
-        f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals count every answer as independent; "
-        "those over several depths are too narrow as far as questions about one haystack succeed or fail together."
-    ]
+    said = []
+    if haystacks < len(answered):
+        said.append(
+            f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals count every answer as "
+            "independent; those over several depths are too narrow as far as questions about one haystack succeed or "
+            "fail together."
+        )
+    prompts = answered[answered["sha256"] != ""]
+    again = prompts.duplicated(["run", "model", "sha256"]).sum()
+    if again:
+        said.append(f"{again:,} of {len(prompts):,} answers are to a prompt that was asked before, word for word.")
+    return said
 
 
 def _placed(frame: pd.DataFrame) -> list[str]:

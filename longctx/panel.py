@@ -57,8 +57,11 @@ def colour(ax: Axes, cells: pd.DataFrame, lengths: Sequence[int], depths: Sequen
     return mesh
 
 
-def ticks(ax: Axes, lengths: Sequence[int], depths: Sequence[float]) -> None:
-    """Label both axes; length labels stand upright where they would touch, and some go where all cannot stay."""
+def ticks(ax: Axes, lengths: Sequence[int], depths: Sequence[float], needle: bool = True) -> None:
+    """Label both axes, and say so where no sample has a needle.
+
+    Length labels stand upright where they would touch; some go where not all have room.
+    """
     width, height = (72 * size for size in inches(ax))
     across, down = length_labels(lengths), depth_labels(depths)
     cell = width / len(lengths)
@@ -69,7 +72,7 @@ def ticks(ax: Axes, lengths: Sequence[int], depths: Sequence[float]) -> None:
     ax.set_yticks(np.arange(0, len(down), every) + 0.5, down[::every])
     ax.tick_params(length=0, labelsize=8)
     ax.set_xlabel("context length (tokens)", size=9)
-    ax.set_ylabel("depth of the needle", size=9)
+    ax.set_ylabel("depth of the needle" if needle else "depth asked for\n(there is no needle)", size=9)
 
 
 def annotate(ax: Axes, cells: pd.DataFrame, lengths: Sequence[int], depths: Sequence[float]) -> None:

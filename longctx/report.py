@@ -75,7 +75,7 @@ def render(run: Path, frame: pd.DataFrame, drawn: Sequence[Path]) -> str:
             parts=exhibits.labelled(stats.cells(frame, ["task", "density"])),
             margins={axis: exhibits.margin(frame, axis) for axis in ("length", "depth")},
             cells=exhibits.labelled(stats.cells(frame, ["task", "density", "length", "depth"])),
-            outcomes=[(name, n) for name, n in frame["outcome"].value_counts(sort=False).items() if n],
+            outcomes=exhibits.outcomes(frame),
             answered=len(answers),
             wrong=exhibits.answers(wrong),
             wrong_total=len(wrong),

@@ -55,7 +55,7 @@ def record(length: int, depth: float, number: int = 0, /, **fields: Any) -> dict
         "co_needles": [],
         "distractors": [needle | {"value": "99", "tier": "template"}] * round(density * length / 10_000),
         "repeated": False,
-        "sha256": "0" * 64,
+        "sha256": hashlib.sha256(f"{length} {depth} {number} {fields}".encode(errors="replace")).hexdigest(),
         "recipe": {"version": "0.1.0"},
         "model": "SmolLM2-135M-Instruct",
         "backend": "vllm",

@@ -113,13 +113,18 @@ def test_title_says_model_and_numbers(load: Load) -> None:
 
 
 def test_a_local_model_is_named_by_its_folder_alone(load: Load) -> None:
-    assert figures.heatmap(load(model="/home/someone/models/Tiny-1B/")).get_title(loc="left") == "Tiny-1B"
-    assert figures.heatmap(load(model="org/Tiny-1B")).get_title(loc="left") == "org/Tiny-1B"
+    assert (
+        figures.heatmap(load(lengths=[1024], depths=[0.5], model="/home/someone/models/Tiny-1B/")).get_title(loc="left")
+        == "Tiny-1B"
+    )
+    assert (
+        figures.heatmap(load(lengths=[1024], depths=[0.5], model="org/Tiny-1B")).get_title(loc="left") == "org/Tiny-1B"
+    )
 
 
 @pytest.mark.parametrize("about", [{"double": True}, {"backend": "lossy"}])
 def test_a_double_is_watermarked_everywhere(load: Load, about: dict[str, Any]) -> None:
-    frame = load(tasks=["a", "b"], **about)
+    frame = load(lengths=[1024], depths=[0.5], tasks=["a", "b"], **about)
     words_of_it = f"{frame['backend'].iloc[0].upper()} — a test double, no model"
     ax = figures.heatmap(frame)
     assert ax.get_title(loc="left") == words_of_it
@@ -165,7 +170,7 @@ def overlaps(texts: list[Text], figure: Figure) -> list[tuple[str, str]]:
     return [(texts[first].get_text(), texts[second].get_text()) for first, second in pairs]
 
 
-@pytest.mark.parametrize(("across", "down"), [(1, 1), (3, 3), (4, 5), (12, 11), (30, 40), (40, 1), (1, 40), (120, 3)])
+@pytest.mark.parametrize(("across", "down"), [(1, 1), (4, 5), (12, 11), (30, 40), (40, 1), (1, 40), (120, 3)])
 def test_no_label_overlaps_another(load: Load, across: int, down: int) -> None:
     lengths = [1024 * 2**i for i in range(across)] if across <= 11 else [1_000 + 26_000 * i for i in range(across)]
     depths = [i / (down - 1) for i in range(down)] if down > 1 else [0.5]
@@ -244,10 +249,10 @@ def test_png_has_at_least_150_dots_an_inch(load: Load, tmp_path: Path) -> None:
 
 
 def test_one_pair_of_files_for_each_task_and_density(load: Load, tmp_path: Path) -> None:
-    frame = load(lengths=[1024], depths=[0.5], n=1, tasks=["niah/a", "niah:a"], densities=[0, 2.5])
+    frame = load(lengths=[1024], depths=[0.5], n=1, tasks=["niah/a", "niah:a"], densities=[2.5])
     names = [path.name for path in figures.write(frame, tmp_path / "figures") if path.suffix == ".png"]
-    assert names[:3] == ["heatmap.png", "heatmap-niah-a-density-0.png", "heatmap-niah-a-density-2.5.png"]
-    assert len(set(names)) == 5, "names that differ in signs only do not overwrite each other"
+    assert names[:2] == ["heatmap.png", "heatmap-niah-a-density-2.5.png"]
+    assert len(set(names)) == 3, "names that differ in signs only do not overwrite each other"
 
 
 def test_a_grid_has_a_row_a_task_and_a_column_a_density(load: Load) -> None:
@@ -315,3 +320,8 @@ def test_nothing_in_a_name_steers_the_terminal(load: Load) -> None:
     text = text_heatmap(load(lengths=[1024], corpus="\x1b]0;owned\x07", task="\x1b[2J", model="a\rb\u202e"))
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
     assert "␛]0;owned␇" in text
+
+
+def test_a_figure_says_where_there_is_no_needle(load: Load) -> None:
+    frame = load(lengths=[1024], depths=[0.0, 1.0], depth=None, needles=[])
+    assert "there is no needle" in figures.heatmap(frame).get_ylabel()

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import lxml.html
 import pytest
@@ -21,6 +21,7 @@ from longctx import exhibits, report, stats, table
 from longctx.cli import group
 from longctx.errors import RunError
 from longctx.findings import cautions, duration, headline, spent
+from longctx.types import Outcome
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -82,8 +83,9 @@ def hostile_run(folder: Path, beacon: str = "http://192.0.2.1/beacon") -> Path:
     return run
 
 
-def page_of(run: Path) -> tuple[str, lxml.html.HtmlElement]:
-    text = report.write(run).read_text(encoding="utf-8")
+def page_of(run: Path, drawn: list[Path] | None = None) -> tuple[str, lxml.html.HtmlElement]:
+    """The page as text and as elements; without figures where `drawn` is empty, which is quicker."""
+    text = report.write(run, drawn=drawn).read_text(encoding="utf-8")
     return text, lxml.html.fromstring(text)
 
 
@@ -114,7 +116,7 @@ def test_payloads_are_text_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_huge_output_is_clipped_and_says_so(tmp_path: Path) -> None:
-    text, page = page_of(hostile_run(tmp_path / "run"))
+    text, page = page_of(hostile_run(tmp_path / "run"), drawn=[])
     assert "a" * 2_001 not in text
     assert "[…98,500 of 100,000 characters left out…]" in page.text_content()
     assert len(text) < 3_000_000
@@ -124,7 +126,7 @@ def test_the_policy_allows_this_page_and_nothing_else(tmp_path: Path) -> None:
     import base64
     import hashlib
 
-    text, page = page_of(make_run(tmp_path / "run"))
+    text, page = page_of(make_run(tmp_path / "run", lengths=[1024]))
     (policy,) = (meta.get("content") for meta in page.iter("meta") if meta.get("http-equiv"))
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
     style = text.split("<style>", 1)[1].split("</style>", 1)[0]
@@ -143,7 +145,7 @@ def test_the_policy_allows_this_page_and_nothing_else(tmp_path: Path) -> None:
 def test_page_says_what_a_reader_needs(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", answer=fading)
     frame = table.load(run)
-    _, page = page_of(run)
+    _, page = page_of(run, drawn=[])
     text = re.sub(r"\s+", " ", page.text_content())
     assert (
         "SmolLM2-135M-Instruct via vllm: 80.0 % (48 of 60, 95 % interval 68–88 %) of questions answered right over"
@@ -189,7 +191,9 @@ def test_page_says_what_a_reader_needs(tmp_path: Path) -> None:
 
 
 def test_page_is_accessible(tmp_path: Path) -> None:
-    _, page = page_of(make_run(tmp_path / "run", answer=lambda *at: ERROR if at[2] else fading(*at), tasks=["a", "b"]))
+    _, page = page_of(
+        make_run(tmp_path / "run", [1024, 8000], [0.0], answer=lambda *at: ERROR if at[2] else WRONG, tasks=["a", "b"])
+    )
     assert page.get("lang") == "en"
     assert all(img.get("alt") for img in page.iter("img"))
     assert all(found.find("caption") is not None for found in page.iter("table"))
@@ -209,7 +213,7 @@ def test_a_run_without_sidecars_is_reported_with_a_warning(tmp_path: Path) -> No
     run = make_run(tmp_path / "run", n=1)
     (run / "manifest.json").write_text("[1, 2")
     (run / "corpora.json").unlink()
-    text = page_of(run)[1].text_content()
+    text = page_of(run, drawn=[])[1].text_content()
     assert "manifest.json is missing or damaged" in text
     assert "corpora.json is missing or damaged" in text
 
@@ -224,10 +228,14 @@ def test_a_run_without_depths_has_a_page_without_a_heatmap(tmp_path: Path) -> No
 def test_many_wrong_answers_are_shown_from_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exhibits, "MOST_ANSWERS", 30)
     run = make_run(tmp_path / "run", n=4, answer=lambda *_: WRONG)
-    _, page = page_of(run)
+    _, page = page_of(run, drawn=[])
     assert "30 of them follow" in page.text_content()
     assert len(page.findall(".//article")) == 30
     assert len({h.text_content() for h in page.iter("summary") if "not right" in h.text_content()}) == 4
+
+
+def test_every_outcome_is_explained() -> None:
+    assert tuple(exhibits.OUTCOMES) == get_args(Outcome)
 
 
 def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) -> None:
@@ -256,6 +264,7 @@ def test_headline_is_honest_about_what_is_missing(tmp_path: Path) -> None:
     [
         ({"double": True}, "say nothing about any model"),
         ({"repeated": True}, "60 haystacks repeat passages"),
+        ({"sha256": "ab" * 32}, "59 of 60 answers are to a prompt that was asked before"),
         ({"depth": 0.31}, "up to 69.0 points of depth"),
         (
             {"answer": lambda *_: WRONG | {"outcome": "truncated"}},
@@ -324,7 +333,7 @@ def invoke(*arguments: str | Path) -> Any:
 
 
 def test_report_command_prints_map_and_paths(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", corpus="\x1b[2J")
+    run = make_run(tmp_path / "run", [1024], corpus="\x1b[2J")
     result = invoke("report", run)
     assert result.exit_code == 0
     assert "all depths  █100" in result.output
@@ -335,14 +344,16 @@ def test_report_command_prints_map_and_paths(tmp_path: Path) -> None:
 
 
 def test_report_command_prints_one_json_document(tmp_path: Path) -> None:
-    runs = [make_run(tmp_path / name, answer=fading) for name in ("a", "b")]
+    runs = [
+        make_run(tmp_path / name, [1024], [0.5], n=4, answer=lambda n, d, i: RIGHT if i else WRONG) for name in "ab"
+    ]
     result = invoke("report", *runs, "--json")
     found = json.loads(result.stdout)
     assert [one["run"] for one in found["reports"]] == [str(run) for run in runs]
-    assert found["reports"][0]["accuracy"] == 0.8
-    assert found["reports"][0]["lengths"] == [1024, 2048, 4096, 8000]
+    assert found["reports"][0]["accuracy"] == 0.75
+    assert found["reports"][0]["lengths"] == [1024]
     assert all(Path(path).exists() for one in found["reports"] for path in (one["report"], *one["figures"]))
-    assert "80.0 % (48 of 60" in found["reports"][0]["headline"]
+    assert "75.0 % (3 of 4" in found["reports"][0]["headline"]
 
 
 def test_table_command(tmp_path: Path) -> None:
@@ -369,9 +380,7 @@ def test_commands_fail_in_one_line(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", n=1)
     for arguments, code, said in (
         (["table", str(run), "--by", "lenth"], 2, "Did you mean 'length'"),
-        (["table", str(tmp_path / "none")], 1, "No run at"),
         (["report", str(tmp_path)], 1, "is not a run"),
-        (["table"], 2, "Missing argument"),
     ):
         done = subprocess.run(
             [sys.executable, "-c", "from longctx.cli import main; main()", *arguments],
