@@ -25,6 +25,10 @@ options = $${MODEL:+--model "$$MODEL"} $${DOCS:+--corpus "$$DOCS"} $${LENGTHS:+-
 out = out="$${OUT:-runs/$(1)$${DOCS:+-$$(basename "$$DOCS")}}"
 export PWD_CALLED := $(PWD)
 
+# For every Python and platform at once, and without what only this machine knows.
+LOCK = env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
+	--python-version 3.11 --generate-hashes --no-header --annotation-style line
+
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
@@ -77,10 +81,9 @@ check: setup  ## ruff, mypy and the fast tests
 bench: setup  ## measure what the README's table states
 	@$(PY) benchmarks/bench.py
 
-lock: setup  ## renew requirements/cpu.txt; UPGRADE=1 takes newer versions
-	@env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
-		--python-version 3.11 --generate-hashes --no-header --annotation-style line \
-		--excludes requirements/excludes.txt pyproject.toml requirements/cpu.in requirements/dev.in \
+lock: setup  ## renew requirements/*.txt from the *.in beside them; UPGRADE=1 takes newer versions
+	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt
+	@$(LOCK) pyproject.toml requirements/cpu.in requirements/dev.in --excludes requirements/excludes.txt \
 		--output-file requirements/cpu.txt
 
 clean:  ## remove .venv and what tools left; keeps runs/ and the user's cache

@@ -154,10 +154,7 @@ def pip_settings() -> dict[str, list[str]]:
 
 def installer(settings: dict[str, list[str]]) -> Install:
     """What installs: uv in the locked version, else the machine's own uv, else pip; a function of their arguments."""
-    pin = VENV / "uv.txt"
-    lock = (HERE / "cpu.txt").read_text(encoding="utf-8")
-    pin.write_text("".join(re.findall(r"^uv==.*?(?=^\S)", lock, re.MULTILINE | re.DOTALL)), encoding="utf-8")
-    done = run([PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", pin])
+    done = run([PYTHON, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "-r", HERE / "uv.txt"])
     uv = VENV / "bin" / "uv" if done.returncode == 0 else shutil.which("uv")
     if uv is None:
         if unreachable(done):
@@ -212,7 +209,7 @@ def say(text: str) -> None:
 def fail(text: str, done: subprocess.CompletedProcess[str] | None = None) -> None:
     """Stop with a reason, the end of what a command printed, and what to do."""
     if done is not None:
-        print("".join(f"    {line}\n" for line in done.stdout.splitlines()[-12:]), end="", file=sys.stderr)
+        print("".join(f"    {line[:200]}\n" for line in done.stdout.splitlines()[-12:]), end="", file=sys.stderr)
         if unreachable(done):
             text += (
                 " No package index was reached. With an index of your own, set PIP_INDEX_URL; behind a proxy, set "
