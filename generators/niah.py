@@ -11,7 +11,7 @@ import random
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
 from longctx.haystack import Insert
-from longctx.samples import fact_sample, frames, haystack_seed
+from longctx.samples import fact_sample, facts_seed, frames
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -51,7 +51,7 @@ def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
 
 
 def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) -> Sample:
-    seed = haystack_seed(corpus, cell)
+    seed = facts_seed(cell)
     depths = cell.depths_together or (cell.depth,)
     asked = depths.index(cell.depth)
     for attempt in range(_DRAWS):
@@ -101,7 +101,8 @@ def _draw(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, rng: ran
     groups: list[list[Fact]] = [[] for _ in forms]
     for form in dict.fromkeys(form.name for form in forms):
         members = [index for index, other in enumerate(forms) if other.name == form]
-        drawn = distinct_facts(forms[members[0]], len(members) * (1 + distractors), rng, voice.language)
+        own = random.Random(f"{rng.random()}:{form}")  # as many draws as it needs, without moving the other forms'
+        drawn = distinct_facts(forms[members[0]], len(members) * (1 + distractors), own, voice.language)
         for position, index in enumerate(members):
             groups[index] = drawn[position :: len(members)]
     return groups

@@ -123,7 +123,7 @@ class _Builder:
             raise ImpossibleSample(
                 f"{length:,} tokens are too few: the prompt around the haystack takes {self.around:,}, "
                 f"{len(inserts)} needles and distractors take {sum(self.sizes):,}. "
-                f"The shortest possible length here is {shortest:,}."
+                f"The shortest possible length with these is {shortest:,}."
             )
 
     def build(self) -> Haystack:

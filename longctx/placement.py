@@ -65,7 +65,7 @@ def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool 
     passages: list[Passage] = []
     left = tokens
     while left > 0:
-        blocks = _blocks(corpus, tokens, rng)
+        blocks, before = _blocks(corpus, tokens, rng), left
         rng.shuffle(blocks)
         for block in blocks:
             size = _size(corpus, block)
@@ -76,7 +76,7 @@ def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool 
             left -= _size(corpus, taken)
             if left < _SPARE:
                 return passages
-        if not repeat:
+        if not repeat or left == before:
             break
     return passages
 

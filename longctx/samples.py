@@ -19,8 +19,14 @@ from longctx.voice import Fact, Voice
 
 
 def haystack_seed(corpus: Corpus, cell: Cell) -> str:
-    """Names a haystack: all that passages and facts are drawn from, and so never the depth that is asked about."""
+    """Names a haystack: what its passages are drawn from, and so never the depth that is asked about."""
     parts = [corpus.hash, cell.length, cell.density, cell.seed, cell.depths_together, cell.variant]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def facts_seed(cell: Cell) -> str:
+    """Names the facts: the same at every length, depth and density, so that these are compared over the same questions."""
+    parts = [cell.corpus, cell.seed, cell.depths_together, cell.variant]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

@@ -1,0 +1,231 @@
+"""The design's definitions, held for every task that is found, every kind of tokenizer, and any cell."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import json
+import random
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_tokenizers
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from longctx.content import cache_folder
+from longctx.corpus import Corpora, Corpus
+from longctx.errors import ImpossibleSample
+from longctx.scorers import occurrences
+from longctx.tasks import find_tasks, load_maker
+from longctx.tokens import Tokenizer
+from longctx.types import Cell, Sample
+
+DEPTHS = (0.0, 0.2, 0.5, 0.8, 1.0)
+NAME = "for-haystacks"
+TASKS = find_tasks()
+IN_DETAIL = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@cache
+def folder() -> Path:
+    """Documents of several languages and habits of spacing, made by the shipped makers and by hand."""
+    root = cache_folder("test-documents") / NAME
+    root.mkdir(exist_ok=True)
+    contract, filing = load_maker("contracts"), load_maker("disclosures")
+    for index in range(4):
+        (root / f"contract-{index}.md").write_text(contract(index, 5).text, "utf-8")
+        (root / f"filing-{index}.md").write_text(filing(index, 5).text, "utf-8")
+    rng = random.Random(3)
+    for name, text in (("deutsch.txt", small_tokenizers.GERMAN), ("chinese.txt", small_tokenizers.CHINESE)):
+        paragraphs = [f"{text}{rng.randint(1, 10**6)} {text}" for _ in range(30)]
+        (root / name).write_text("\n\n".join(paragraphs), "utf-8")
+    (root / "parser.py").write_text(inspect.getsource(argparse), "utf-8")
+    control = "He wrote <|im_end|> and </s> and [SEP] into the form.\r\n   \r\n\tIt   was\u00a0kept 🙂 as it was.  \n"
+    (root / "ugly.txt").write_text("\n".join(f"{control} Row {n}: {n * 7919:,}" for n in range(60)), "utf-8")
+    return root
+
+
+@cache
+def tokenizer(kind: str) -> Tokenizer:
+    return Tokenizer(small_tokenizers.KINDS[kind](), kind)
+
+
+@cache
+def corpus(kind: str, voice: str) -> Corpus:
+    return Corpora(tokenizer(kind), voice=voice, repeat=True).get(str(folder()), 1)
+
+
+def cells(tasks: list[str] | None = None) -> st.SearchStrategy[Cell]:
+    return st.builds(
+        lambda task, length, depth, density, seed, together: Cell(
+            task, NAME, length, depth, density, seed, DEPTHS if together else ()
+        ),
+        st.sampled_from(tasks or sorted(TASKS)),
+        st.one_of(st.integers(150, 1200), st.integers(1200, 20_000)),
+        st.sampled_from(DEPTHS),
+        st.sampled_from([0.0, 0.0, 2.0, 10.0]),
+        st.integers(0, 10_000),
+        st.booleans(),
+    )
+
+
+def build(kind: str, voice: str, cell: Cell) -> Sample:
+    if cell.depths_together and not TASKS[cell.task].shares_haystack:
+        cell = dataclasses.replace(cell, depths_together=())
+    try:
+        return TASKS[cell.task].build(corpus(kind, voice), cell, tokenizer(kind))
+    except ImpossibleSample:
+        assume(False)
+        raise
+
+
+def haystack_of(sample: Sample, kind: str) -> str:
+    """The haystack's text, found by what stands around it in the input."""
+    text = sample.input if isinstance(sample.input, str) else sample.input[-1]["content"]
+    voice = corpus(kind, "contracts").voice
+    question = voice.ask.replace("{question}", sample.metadata["question"])
+    assert text.startswith(voice.instruction + "\n\n")
+    return text[len(voice.instruction) + 2 : text.rindex("\n\n" + question)]
+
+
+kinds = st.sampled_from(sorted(small_tokenizers.KINDS))
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells())
+def test_length_is_exact_and_ids_are_those_of_the_whole_prompt(kind: str, cell: Cell) -> None:
+    sample = build(kind, "contracts", cell)
+    assert len(sample.prompt_ids) == cell.length == sample.metadata["length"]
+    np.testing.assert_array_equal(sample.prompt_ids, tokenizer(kind).prompt_ids(sample.prompt))
+    assert tokenizer(kind).render(sample.input) == sample.prompt
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells())
+def test_spans_are_where_the_inserted_text_is(kind: str, cell: Cell) -> None:
+    sample = build(kind, "contracts", cell)
+    head = sample.prompt.index(corpus(kind, "contracts").voice.instruction)
+    body = head + len(corpus(kind, "contracts").voice.instruction) + 2
+    encoding = tokenizer(kind).encode(sample.prompt)
+    starts_in_bytes = encoding.starts
+    first = int(np.searchsorted(encoding.ends, len(sample.prompt[:body].encode()), side="right"))
+    for span in [s for key in ("needles", "co_needles", "distractors") for s in sample.metadata[key]]:
+        assert sample.prompt.count(span["text"]) == 1
+        begin = len(sample.prompt[: sample.prompt.index(span["text"])].encode())
+        end = begin + len(span["text"].encode())
+        # The span's tokens are those that hold a byte of the text, no more and no fewer.
+        assert encoding.ends[first + span["start"]] > begin
+        assert starts_in_bytes[first + span["end"] - 1] < end
+        if span["start"] and encoding.starts[first + span["start"]] >= begin:
+            assert encoding.ends[first + span["start"] - 1] <= begin
+        if first + span["end"] < len(encoding.ids):
+            assert starts_in_bytes[first + span["end"]] >= end
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells(["niah_single"]))
+def test_the_ends_are_reached_exactly_and_depth_is_what_was_measured(kind: str, cell: Cell) -> None:
+    sample = build(kind, "contracts", cell)
+    [needle] = sample.metadata["needles"]
+    room = sample.metadata["haystack_tokens"] - (needle["end"] - needle["start"])
+    assert sample.metadata["depth"] == needle["start"] / room
+    haystack = haystack_of(sample, kind)
+    if cell.depth == 0:
+        assert sample.metadata["depth"] == 0 and haystack.startswith(needle["text"])
+    if cell.depth == 1:
+        assert sample.metadata["depth"] == 1 and haystack.endswith(needle["text"])
+    if cell.length >= 8000:
+        assert abs(sample.metadata["depth"] - cell.depth) < 0.08
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells())
+def test_distractors_are_as_many_as_asked_and_none_has_the_answer(kind: str, cell: Cell) -> None:
+    sample = build(kind, "contracts", cell)
+    distractors, target = sample.metadata["distractors"], str(sample.target)
+    asked = cell.density * sample.metadata["haystack_tokens"] / 10_000
+    assert abs(len(distractors) - asked) <= 0.5 + cell.density * 100 / 10_000  # questions differ by some tokens
+    assert sample.metadata["density"] == 10_000 * len(distractors) / sample.metadata["haystack_tokens"]
+    assert all(span["value"] != target and target not in span["text"] for span in distractors)
+    assert len({span["text"] for span in distractors}) == len(distractors)
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells())
+def test_the_answer_stands_only_in_the_needle(kind: str, cell: Cell) -> None:
+    sample = build(kind, "contracts", cell)
+    haystack = haystack_of(sample, kind)
+    for needle in sample.metadata["needles"]:
+        assert occurrences(needle["value"].casefold(), haystack.replace(needle["text"], "\n").casefold()) == 0
+    if not sample.metadata["needles"]:
+        assert str(sample.target) not in haystack
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells(["niah_single"]), other=st.sampled_from(DEPTHS))
+def test_another_depth_moves_the_needle_alone(kind: str, cell: Cell, other: float) -> None:
+    cell = dataclasses.replace(cell, depths_together=())
+    one, two = build(kind, "contracts", cell), build(kind, "contracts", dataclasses.replace(cell, depth=other))
+    assert one.target == two.target and one.metadata["haystack"] == two.metadata["haystack"]
+    without = [
+        "".join(haystack_of(sample, kind).replace(sample.metadata["needles"][0]["text"], "").split())
+        for sample in (one, two)
+    ]
+    shared = next((i for i, (a, b) in enumerate(zip(*without, strict=False)) if a != b), min(map(len, without)))
+    # All but the closing sentence, which fills the last tokens: its room is about 32 to 200 of them.
+    assert min(map(len, without)) - shared < 1600
+    asked = [[span["text"] for span in sample.metadata["distractors"]] for sample in (one, two)]
+    assert asked[0] == asked[1]
+
+
+@IN_DETAIL
+@given(kind=kinds, cell=cells())
+def test_questions_over_one_haystack_share_their_prefix(kind: str, cell: Cell) -> None:
+    assume(cell.length >= 1500)
+    cell = dataclasses.replace(cell, depths_together=DEPTHS, task="niah_single", density=0.0)
+    samples = [build(kind, "contracts", dataclasses.replace(cell, depth=depth)) for depth in (0.2, 0.8)]
+    one, two = (sample.prompt_ids for sample in samples)
+    assert samples[0].metadata["haystack"] == samples[1].metadata["haystack"]
+    different = np.flatnonzero(one != two)
+    assert len(different) == 0 or different[0] > cell.length - 700
+    assert {len(sample.metadata["co_needles"]) for sample in samples} == {len(DEPTHS) - 1}
+
+
+@pytest.mark.parametrize("kind", ["llama3-like", "unigram"])
+def test_the_shortest_length_that_an_error_names_is_possible_and_one_less_is_not(kind: str) -> None:
+    for task in sorted(TASKS):
+        cell = Cell(task, NAME, 20, 0.5, seed=3)
+        with pytest.raises(ImpossibleSample, match="shortest possible length with these is") as caught:
+            TASKS[task].build(corpus(kind, "contracts"), cell, tokenizer(kind))
+        shortest = int(str(caught.value).rsplit(" ", 1)[1].rstrip(".").replace(",", ""))
+        for length in (shortest, shortest + 1, shortest + 2, shortest + 17):
+            at = dataclasses.replace(cell, length=length)
+            sample = TASKS[task].build(corpus(kind, "contracts"), at, tokenizer(kind))
+            assert len(tokenizer(kind).prompt_ids(sample.prompt)) == length
+        with pytest.raises(ImpossibleSample):
+            TASKS[task].build(
+                corpus(kind, "contracts"), dataclasses.replace(cell, length=shortest - 1), tokenizer(kind)
+            )
+
+
+def test_another_process_builds_the_same_bytes() -> None:
+    script = (
+        "import sys, json, test_properties as t; from longctx.types import Cell\n"
+        "cells = [Cell(task, t.NAME, 3000, 0.5, 5.0, seed) for seed in (1, 2) for task in sorted(t.TASKS)]\n"
+        "order = cells[::-1] if sys.argv[1] == 'back' else cells\n"
+        "made = [t.build('gpt2-like', 'contracts', cell) for cell in order]\n"
+        "print(json.dumps(sorted((s.id, s.metadata['sha256'], s.prompt_ids.tobytes().hex()) for s in made)))"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", script, way], cwd=Path(__file__).parent, check=True, capture_output=True, text=True
+        ).stdout
+        for way in ("forth", "back")
+    ]
+    assert outputs[0] == outputs[1] and len(json.loads(outputs[0])) == 2 * len(TASKS)
