@@ -66,11 +66,7 @@ _FREQUENT = {  # encoding → its plain subset, and the first bytes there of fre
     "big5": ("big5", 0xA4, 0xC6),
 }
 _EAST_ASIAN = tuple(_FREQUENT)
-_ESCAPED = (  # seven-bit encodings, whose text is valid UTF-8 as well
-    (b"\x1b$)C", "iso2022_kr"),
-    (b"\x1b$", "iso2022_jp"),
-    (b"~{", "hz"),
-)
+_ESCAPED = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp"))  # seven-bit: their text is valid UTF-8 as well
 _SAMPLE = 1 << 14  # bytes that encodings are judged by
 _PLAUSIBLE = 0.6  # share of non-ASCII characters that must fit; below, charset-normalizer alone decides
 
@@ -177,7 +173,10 @@ def _wide(data: bytes) -> str:
 
 def _wide_score(text: str) -> float:
     """Share of characters of common scripts."""
-    common = sum(c < "\u0530" or "\u2000" <= c < "\u2070" or _east_asian(c) > 0.5 for c in text)
+    common = sum(
+        character in "\t\n\r" or (character.isprintable() if character < "\u0530" else _east_asian(character) > 0.5)
+        for character in text
+    )
     return common / max(len(text), 1)
 
 
@@ -256,7 +255,8 @@ def _in_place(text: str, name: str) -> float:
     """What punctuation adds to a score, and misplaced letters take from it."""
     points = 0.0
     for match in re.finditer("[^\x00-\x7f]", text):
-        character, before, after = match[0], text[max(match.start() - 1, 0)], text[match.end() : match.end() + 1]
+        place = match.start()
+        character, before, after = match[0], text[place - 1 : place], text[place + 1 : place + 2]
         if character in _RARE:
             points += 0.2 if before.isalpha() and after.isalpha() else 0.8
         elif character in _PUNCTUATION:  # inside a word it is a letter misread

@@ -19,6 +19,7 @@ from longctx.documents.base import Unreadable
 
 _CACHES = {"node_modules": "installed packages", "__pycache__": "compiled code", "__MACOSX": "archive leftovers"}
 _PIECE = 2000  # bytes of path handed to the system at once; it takes 4,096
+_DEEPEST = 1000  # folders within folders; each is opened from the top, so the time grows with the square
 _KINDS = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
 
 
@@ -100,9 +101,7 @@ def read_file(folder: Path, parts: tuple[str, ...], limit: int) -> tuple[bytes, 
                 raise Unreadable(what)
             if before.st_size > limit:
                 raise Unreadable(f"{before.st_size:,} bytes, more than the limit of {limit:,}")
-            data = _read(file, limit + 1)
-            if len(data) > limit:
-                raise Unreadable(f"more than {limit:,} bytes, the limit")
+            data = _read(file, before.st_size)  # a file that grows meanwhile would have no end
             after = os.fstat(file)
     except OSError as error:
         raise Unreadable(_why(error)) from error
@@ -142,6 +141,8 @@ def _irregular(mode: int) -> str:
 def _judged(root: int, entry: Entry) -> Entry:
     name = entry.parts[-1]
     if entry.is_folder:
+        if len(entry.parts) > _DEEPEST:
+            return Entry(entry.parts, f"nested deeper than {_DEEPEST:,} folders", is_folder=True)
         what = "hidden folder" if name.startswith(".") else _CACHES.get(name)
         if what:
             return Entry(entry.parts, f"{what}; {_files(_count(root, entry))} in it not read", is_folder=True)
@@ -162,7 +163,7 @@ def _count(root: int, entry: Entry) -> int:
         try:
             with _descended(root, parts, os.O_DIRECTORY) as here, os.scandir(here) as found:
                 for item in found:
-                    if item.is_dir(follow_symlinks=False):
+                    if item.is_dir(follow_symlinks=False) and len(parts) < _DEEPEST:
                         pending.append((*parts, item.name))
                     else:
                         count += 1
@@ -220,7 +221,7 @@ def _pieces(parts: tuple[str, ...]) -> list[str]:
     pieces: list[str] = []
     length = 0
     for part in parts:
-        size = len(os.fsencode(part)) + 1
+        size = 4 * len(part) + 1  # at most, in UTF-8
         if pieces and length + size <= _PIECE:
             pieces[-1] += "/" + part
             length += size
@@ -230,11 +231,11 @@ def _pieces(parts: tuple[str, ...]) -> list[str]:
     return pieces
 
 
-def _read(file: int, limit: int) -> bytes:
+def _read(file: int, size: int) -> bytes:
     chunks = []
-    while limit > 0 and (chunk := os.read(file, min(limit, 1 << 24))):
+    while size > 0 and (chunk := os.read(file, min(size, 1 << 24))):
         chunks.append(chunk)
-        limit -= len(chunk)
+        size -= len(chunk)
     return b"".join(chunks)
 
 

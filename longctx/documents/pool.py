@@ -36,7 +36,7 @@ class Worker:
     def __init__(self, limits: Limits, command: Sequence[str] = COMMAND) -> None:
         self._limits, self._command = limits, command
         self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = False
+        self._ready = self._stopped = False
         self._lock = threading.Lock()  # stop() comes from another thread
 
     def read(self, data: bytes, name: str) -> Reading:
@@ -44,6 +44,7 @@ class Worker:
         process = self._running()
         if process is None:
             return Reading("skipped", "interrupted", lasting=False)
+        assert process.stdin and process.stdout
         overdue = threading.Event()
 
         def end() -> None:
@@ -52,12 +53,16 @@ class Worker:
 
         timer = threading.Timer(self._limits.seconds + _GRACE_SECONDS, end)
         timer.daemon = True
-        timer.start()
         try:
-            assert process.stdin and process.stdout
+            if not self._ready:  # starting is not the file's fault and does not count
+                worker.receive(process.stdout)
+                self._ready = True
+            timer.start()
             worker.send(process.stdin, {"name": name, "limits": asdict(self._limits)}, data)
             fields, text = worker.receive(process.stdout)
         except (EOFError, OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # how it ended is worth knowing
+                process.wait(_GRACE_SECONDS)
             self._drop(process)
             return Reading("skipped", self._fate(process, overdue.is_set()), lasting=False)
         except BaseException:
@@ -98,7 +103,7 @@ class Worker:
                     pipe.close()
         with self._lock:
             if self._process is process:
-                self._process = None
+                self._process, self._ready = None, False
 
     def _fate(self, process: subprocess.Popen[bytes], overdue: bool) -> str:
         if overdue:

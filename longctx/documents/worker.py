@@ -58,6 +58,7 @@ def main() -> None:
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     with contextlib.suppress(EOFError, BrokenPipeError):
+        send(answers, {"ready": True}, b"")
         while True:
             header, data = receive(requests)
             limits = Limits(**header["limits"])
@@ -80,8 +81,10 @@ def _read(data: bytes, name: str, limits: Limits) -> Reading:
             # libxml2 says "unknown error" when it is refused memory.
             return replace(reading, reason=too_much_memory(limits), lasting=False)
         return reading
-    except OutOfTime:  # between two of its lines
+    except OutOfTime:  # in the reader's last lines
         return Reading("skipped", too_much_time(limits), lasting=False)
+    except MemoryError:
+        return Reading("skipped", too_much_memory(limits), lasting=False)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -102,7 +105,9 @@ def _lift_memory_limit() -> None:
 
 
 def _peak_bytes() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Most memory this process has held. What `getrusage` says includes its parent's before it was started."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
 
 
 def _used_seconds() -> float:
