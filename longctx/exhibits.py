@@ -113,6 +113,8 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
         for number, inner in enumerate(value, 1):
             yield from _flat(inner, f"{name}.{number}" if name else str(number))
+    elif value in ("", [], {}):
+        yield name, "–"
     elif isinstance(value, bool) or value is None:
         yield name, {True: "yes", False: "no", None: "none"}[value]
     elif isinstance(value, int):
