@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from longctx.corpus import Corpus
-from longctx.placement import Passage, unused_units
+from longctx.placement import Passage, Units, unused_units
 from longctx.seams import Piece, Slice, decode
+from longctx.tokens import Offsets
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
 
@@ -31,51 +32,49 @@ def close(
         repeat: take sentences that the haystack holds already.
         border: what stands before the first of them.
     """
-    units, sizes = unused_units(corpus, [] if repeat else passages)
-    if not len(units):
+    units = unused_units(corpus, [] if repeat else passages)
+    if not len(units.tokens):
         return None
-    order = np.argsort(sizes, kind="stable")
-    units, sizes = units[order], sizes[order]
     closing: list[Piece] = []
     gap = missing(closing)
     joint = border
     taken: set[int] = set()
     while gap > _WIDE:
-        at = int(np.searchsorted(sizes, gap - _WIDE // 2, side="right")) - 1
-        while at >= 0 and int(units[at]) in taken:
+        at = int(np.searchsorted(units.tokens, gap - _WIDE // 2, side="right")) - 1
+        while at >= 0 and at in taken:
             at -= 1
         if at < 0 or len(taken) > 1000:
             break
-        taken.add(int(units[at]))
-        closing += [joint, _sentence(corpus, int(units[at]))]
+        taken.add(at)
+        closing += [joint, _sentence(corpus, units, at)]
         joint = "\n\n"
         gap = missing(closing)
     if gap == 0:
         return closing
     if gap < 0:
         return None
-    near = [int(unit) for unit in units[_nearest_first(sizes, gap - 1)] if int(unit) not in taken]
+    near = [unit for unit in _nearest_first(units.tokens, gap - 1) if unit not in taken]
     for unit in near[:_TRIES]:
-        candidate = [*closing, joint, _sentence(corpus, unit)]
+        candidate = [*closing, joint, _sentence(corpus, units, unit)]
         if missing(candidate) == 0:
             return candidate
-    longer = [int(unit) for unit in units[np.searchsorted(sizes, gap) :] if int(unit) not in taken]
-    for unit in (longer or near[::-1])[:_CUT_TRIES]:
-        text = decode(corpus, _sentence(corpus, unit))
+    longer = range(int(np.searchsorted(units.tokens, gap)), len(units.tokens))
+    for unit in ([unit for unit in longer if unit not in taken] or near[::-1])[:_CUT_TRIES]:
+        text = decode(corpus, _sentence(corpus, units, unit))
         for end in _ends(text, lambda end, text=text: missing([*closing, joint, text[:end]])):  # type: ignore[misc]
             return [*closing, joint, text[:end]]
     return None
 
 
-def _sentence(corpus: Corpus, unit: int) -> Slice:
-    return Slice(int(corpus.cut_begin[unit]), int(corpus.cut_end[unit + 1]))
+def _sentence(corpus: Corpus, units: Units, unit: int) -> Slice:
+    return Slice(int(corpus.cut_begin[units.first[unit]]), int(corpus.cut_end[units.last[unit]]))
 
 
-def _nearest_first(sizes: np.ndarray, size: int) -> np.ndarray:
+def _nearest_first(sizes: Offsets, size: int) -> list[int]:
     """Indices into the sorted `sizes`, nearest to `size` first."""
     at = int(np.searchsorted(sizes, size))
     window = np.arange(max(0, at - 4 * _TRIES), min(len(sizes), at + 4 * _TRIES))
-    return window[np.argsort(np.abs(sizes[window] - size), kind="stable")]
+    return [int(index) for index in window[np.argsort(np.abs(sizes[window] - size), kind="stable")]]
 
 
 def _ends(text: str, missing_at: Callable[[int], int]) -> Iterator[int]:

@@ -18,6 +18,7 @@ from longctx.voice import Boundary
 _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads as one document
 _PASSAGES = 32  # about as many passages make a long haystack
 _SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
+_ENOUGH = 64  # sentences among which one of the right size can be hoped for
 _TOLERANCE = 0.025  # share of the haystack by which a needle may miss its depth for a better boundary
 _TOLERANCE_TOKENS = 64  # the same in tokens, for short haystacks
 
@@ -107,14 +108,36 @@ def _shorten(corpus: Corpus, block: Passage, tokens: int) -> Passage | None:
     return Passage(block.first, last) if last > block.first else None
 
 
-def unused_units(corpus: Corpus, passages: Sequence[Passage]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Sentences that no passage holds: (u,) index of the cut before each, (u,) tokens of each."""
-    used = np.zeros(len(corpus.cut_rank), np.int8)
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """Sentences (in code: definitions) of a corpus, shortest first.
+
+    Attributes:
+        first: (u,) index of the cut before each.
+        last: (u,) index of the cut behind it.
+        tokens: (u,) tokens of each.
+    """
+
+    first: npt.NDArray[np.int64]
+    last: npt.NDArray[np.int64]
+    tokens: Offsets
+
+
+def unused_units(corpus: Corpus, passages: Sequence[Passage]) -> Units:
+    """Sentences that no passage holds; lines stand in where there are hardly any sentences."""
+    used = np.zeros(len(corpus.cut_rank), np.int64)
     for passage in passages:
         used[passage.first : passage.last] = 1
-    whole = (corpus.cut_rank[:-1] >= SENTENCE) & (corpus.cut_rank[1:] >= SENTENCE)
-    free = np.flatnonzero(whole & (used[:-1] == 0))
-    return free, (corpus.cut_token[free + 1] - corpus.cut_token[free])
+    used_before = np.concatenate(([0], np.cumsum(used)))
+    for rank in (SENTENCE, LINE):
+        nodes = np.flatnonzero(corpus.cut_rank >= rank)
+        free = np.flatnonzero(used_before[nodes[1:]] == used_before[nodes[:-1]])
+        if len(free) >= _ENOUGH:
+            break
+    first, last = nodes[free], nodes[free + 1]
+    tokens = corpus.cut_token[last] - corpus.cut_token[first]
+    order = np.argsort(tokens, kind="stable")
+    return Units(first[order], last[order], tokens[order])
 
 
 def find_places(corpus: Corpus, passages: Sequence[Passage]) -> Places:
