@@ -170,7 +170,10 @@ def overlaps(texts: list[Text], figure: Figure) -> list[tuple[str, str]]:
     return [(texts[first].get_text(), texts[second].get_text()) for first, second in pairs]
 
 
-@pytest.mark.parametrize(("across", "down"), [(1, 1), (4, 5), (12, 11), (30, 40), (40, 1), (1, 40), (120, 3)])
+@pytest.mark.parametrize(
+    ("across", "down"),
+    [(1, 1), (4, 5), (12, 11), pytest.param(30, 40, marks=pytest.mark.slow), (40, 1), (1, 40), (120, 3)],
+)
 def test_no_label_overlaps_another(load: Load, across: int, down: int) -> None:
     lengths = [1024 * 2**i for i in range(across)] if across <= 11 else [1_000 + 26_000 * i for i in range(across)]
     depths = [i / (down - 1) for i in range(down)] if down > 1 else [0.5]

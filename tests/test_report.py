@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from factories import ERROR, RIGHT, WRONG, fading, make_run
 
 from longctx import exhibits, report, stats, table
-from longctx.cli import group
+from longctx.cli import group, main
 from longctx.errors import RunError
 from longctx.findings import cautions, duration, headline, spent
 from longctx.types import Outcome
@@ -376,21 +376,20 @@ def test_table_command(tmp_path: Path) -> None:
         assert [(row["outcome"], row["n"]) for row in found["rows"]] == [("right", 6), ("wrong", 2)]
 
 
-def test_commands_fail_in_one_line(tmp_path: Path) -> None:
+def test_commands_fail_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = make_run(tmp_path / "run", n=1)
     for arguments, code, said in (
         (["table", str(run), "--by", "lenth"], 2, "Did you mean 'length'"),
         (["report", str(tmp_path)], 1, "is not a run"),
     ):
-        done = subprocess.run(
-            [sys.executable, "-c", "from longctx.cli import main; main()", *arguments],
-            capture_output=True,
-            text=True,
-            cwd=Path(report.__file__).parents[1],
-        )
-        assert (done.returncode, done.stdout) == (code, "")
-        assert said in done.stderr
-        assert "Traceback" not in done.stderr
+        monkeypatch.setattr(sys, "argv", ["longctx", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert (ended.value.code, out, err.count("\n")) == (code, "", 1)
+        assert said in err
 
 
 def test_help_has_an_example() -> None:
