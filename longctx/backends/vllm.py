@@ -24,6 +24,7 @@ from longctx.errors import BackendError, ContractError
 from longctx.types import Response, Sample, Sampling
 from longctx.yarn import YarnPlan
 
+_NAN = "NaN in the logits: the window is wider than the model's positions reach, or the weights are damaged"
 _SECRETS = ("token", "key", "secret", "password")  # ends of names whose text never reaches a manifest
 
 
@@ -66,7 +67,7 @@ class VllmBackend:
         """
         began = time.monotonic()
         platform = prepare()
-        self._sampling, self._plan = sampling, plan
+        self._sampling = sampling
         arguments = engine_arguments(engine_args, plan, config, cpu=platform.is_cpu(), seed=sampling.seed)
         with _failures_of(f"start {model}"), quiet():
             from vllm import LLM
@@ -81,7 +82,7 @@ class VllmBackend:
                 "model": model,
                 **self._resolved(platform),
                 "rotary": workers[0],
-                "yarn_verified": True,
+                "yarn_in_effect": plan.factor is not None,  # checked above
             }
             self._about |= {"engine_args": _recorded(arguments), "start_s": round(time.monotonic() - began, 1)}
             if self._about["max_model_len"] < plan.window:
@@ -99,8 +100,9 @@ class VllmBackend:
     def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
         """Answer each sample once; a response is yielded as soon as it is there.
 
-        As many requests are under way as the KV cache surely holds. A prefix that several of them share is computed
-        once all the same: vLLM's scheduler finds the blocks of a prompt that is still being computed.
+        Requests are handed over until they fill the KV cache, so that the engine always has work and yet few prompts
+        are in memory. A prefix that several of them share is computed once all the same: vLLM's scheduler finds the
+        blocks of a prompt that is still being computed.
 
         Raises:
             ContractError: the engine holds other prompt tokens than the sample has.
@@ -123,7 +125,7 @@ class VllmBackend:
                     else:
                         waiting[number] = sample
                 for output in self._step(engine) if waiting else ():
-                    yield self._response(waiting.pop(output.request_id), output)
+                    yield response_of(waiting.pop(output.request_id), output)
         finally:
             if waiting:  # interrupted: the reason matters more than what a half-done step makes of this
                 with contextlib.suppress(Exception):
@@ -142,9 +144,9 @@ class VllmBackend:
         if not waiting:
             return True
         held = sum(len(sample.prompt_ids) + self._sampling.max_tokens for sample in waiting)
-        room: int = self._about["kv_cache_tokens"] - self._plan.window
-        most: int = self._about["max_num_seqs"]
-        return held <= room and len(waiting) < most
+        tokens: int = self._about["kv_cache_tokens"]
+        requests: int = self._about["max_num_seqs"]
+        return held < tokens and len(waiting) < requests
 
     def _submit(self, engine: Any, number: str, sample: Sample) -> str:
         """Hand a sample over; the reason if the engine refuses it."""
@@ -176,33 +178,6 @@ class VllmBackend:
         with _failures_of("go on; the run can be continued"), quiet():
             return [output for output in engine.step() if output.finished]
 
-    def _response(self, sample: Sample, output: Any) -> Response:
-        """One finished request as a response.
-
-        Raises:
-            ContractError: its prompt is not the sample's.
-        """
-        ids = output.prompt_token_ids or []
-        if not np.array_equal(ids, sample.prompt_ids):
-            built = len(sample.prompt_ids)
-            counts = f"{len(ids):,}" if len(ids) != built else f"as many, but others ({built:,})"
-            raise ContractError(
-                f"Sample {sample.id} was built with {built:,} prompt tokens; vLLM holds {counts}. "
-                "It answered something else than was built: a defect, the run stops."
-            )
-        answer, times = output.outputs[0], output.metrics
-        return Response(
-            id=sample.id,
-            text=answer.text,
-            prompt_tokens=len(ids),
-            cached_tokens=output.num_cached_tokens,
-            output_tokens=len(answer.token_ids),
-            finish_reason=answer.finish_reason or "",
-            ttft_s=times.first_token_ts - times.scheduled_ts if times else None,
-            total_s=times.last_token_ts - times.scheduled_ts if times else None,
-            error=_NAN if times and times.is_corrupted else "",
-        )
-
     def _resolved(self, platform: Any) -> dict[str, Any]:
         """What the engine made of its arguments."""
         import torch
@@ -226,7 +201,32 @@ class VllmBackend:
         }
 
 
-_NAN = "NaN in the logits: the window is wider than the model's positions reach, or the weights are damaged"
+def response_of(sample: Sample, output: Any) -> Response:
+    """One finished ``vllm.RequestOutput`` as a response.
+
+    Raises:
+        ContractError: its prompt is not the sample's.
+    """
+    ids = output.prompt_token_ids or []
+    if not np.array_equal(ids, sample.prompt_ids):
+        built = len(sample.prompt_ids)
+        counts = f"{len(ids):,}" if len(ids) != built else f"as many, but others ({built:,})"
+        raise ContractError(
+            f"Sample {sample.id} was built with {built:,} prompt tokens; vLLM holds {counts}. "
+            "It answered something else than was built: a defect, the run stops."
+        )
+    answer, times = output.outputs[0], output.metrics
+    return Response(
+        id=sample.id,
+        text=answer.text,
+        prompt_tokens=len(ids),
+        cached_tokens=output.num_cached_tokens,
+        output_tokens=len(answer.token_ids),
+        finish_reason=answer.finish_reason or "",
+        ttft_s=times.first_token_ts - times.scheduled_ts if times else None,
+        total_s=times.last_token_ts - times.scheduled_ts if times else None,
+        error=_NAN if getattr(times, "is_corrupted", False) else "",
+    )
 
 
 @contextlib.contextmanager

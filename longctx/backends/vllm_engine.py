@@ -146,36 +146,37 @@ def rotary_embeddings(model: Any) -> list[dict[str, Any]]:
     """What a loaded model's rotary embeddings are; runs where the model is, in the engine's process.
 
     Returns:
-        One entry for each different embedding: ``class``, ``rows`` of its table of cosines and sines (positions it
-        knows), ``theta``, ``factor`` (None: unscaled), ``stretch`` (by how much its slowest wave is longer than an
-        unscaled one's, read from the table), and ``layers`` that use it.
+        One entry for each different embedding of the language model: ``class``, ``rows`` of its table of cosines and
+        sines (the positions that it knows), ``theta``, ``factor`` (None: unscaled), ``stretch`` (by how much its
+        slowest wave is longer than an unscaled one's, read from the table), and ``layers`` that use it.
     """
     import torch
 
     found: list[dict[str, Any]] = []
-    for module in model.modules():
+    speaker = model.get_language_model() if hasattr(model, "get_language_model") else model  # images have their own
+    everywhere = [module for _, module in speaker.named_modules(remove_duplicate=False)]
+    for module in speaker.modules():
         table = getattr(module, "cos_sin_cache", None)
         if not isinstance(table, torch.Tensor) or table.ndim != 2:
             continue
-        turn = table[1].double()
-        cosine, sine = turn[turn.numel() // 2 - 1], turn[-1]
         theta, width = float(module.base), int(module.rotary_dim)
-        slowest = theta ** (-(width - 2) / width)
+        one_step = table[1].double()
+        slowest = torch.atan2(one_step[-1], one_step[width // 2 - 1])
         found.append(
             {
                 "class": type(module).__name__,
                 "rows": int(table.shape[0]),
                 "theta": theta,
                 "factor": getattr(module, "scaling_factor", None),
-                "stretch": round(slowest / float(torch.atan2(sine, cosine)), 3),
-                "layers": sum(1 for name, other in model.named_modules(remove_duplicate=False) if other is module),
+                "stretch": round(theta ** (2 / width - 1) / float(slowest), 3),
+                "layers": sum(other is module for other in everywhere),
             }
         )
     return found
 
 
 def verify_rotary(found: list[dict[str, Any]], plan: YarnPlan) -> None:
-    """Check that the loaded engine's rotary embeddings are what the plan says: YaRN in every layer, or in none.
+    """Check that the loaded rotary embeddings are what the plan says: wide enough, with YaRN in every layer or in none.
 
     Args:
         found: as `rotary_embeddings` gives it, of one worker.
@@ -184,6 +185,9 @@ def verify_rotary(found: list[dict[str, Any]], plan: YarnPlan) -> None:
     Raises:
         BackendError: something else is in effect; says what.
     """
+    for entry in found:
+        if entry["rows"] < plan.window:  # positions beyond the table read whatever lies behind it
+            raise BackendError(f"The window is {plan.window:,} tokens, but the loaded model has {_words(entry)}.")
     if plan.factor is None:
         scaled = [entry for entry in found if entry["factor"] not in (None, 1, 1.0)]
         if scaled and not plan.scaling:
@@ -197,7 +201,7 @@ def verify_rotary(found: list[dict[str, Any]], plan: YarnPlan) -> None:
             entry["factor"] == plan.factor
             and entry["theta"] == theta
             and entry["rows"] >= int(plan.factor * plan.original)
-            and entry["stretch"] > 1
+            and entry["stretch"] > 1 + min(0.02, (plan.factor - 1) / 2)  # a bfloat16 table is exact to 0.4 %
         )
         if not right:
             raise BackendError(
