@@ -52,6 +52,8 @@ def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
 
 def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) -> Sample:
     seed = facts_seed(cell)
+    if not present and not cell.depths_together:
+        seed += f":{cell.depth}"  # nothing stands at a depth: each asks about something else that is not there
     depths = cell.depths_together or (cell.depth,)
     asked = depths.index(cell.depth)
     for attempt in range(_DRAWS):

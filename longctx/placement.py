@@ -16,11 +16,21 @@ from longctx.tokens import Offsets
 from longctx.voice import Boundary
 
 _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads as one document
+_CODE_PASSAGE = 512  # the same in code, whose definitions are long: the borders of passages are places for needles
 _PASSAGES = 32  # about as many passages make a long haystack
 _SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
 _ENOUGH = 64  # sentences among which one of the right size can be hoped for
 _TOLERANCE = 0.025  # share of the haystack by which a needle may miss its depth for a better boundary
 _TOLERANCE_TOKENS = 64  # the same in tokens, for short haystacks
+
+
+# Kinds of places for each boundary, in the order in which they are wanted. Lines, which are rows of tables and parts of
+# lists too, serve only where there is nothing else at all.
+_RANKS: dict[Boundary, tuple[int, ...]] = {
+    "paragraph": (PARAGRAPH, SENTENCE, LINE),
+    "sentence": (SENTENCE, LINE),
+    "definition": (PARAGRAPH, LINE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,8 @@ def _size(corpus: Corpus, passage: Passage) -> int:
 
 
 def _blocks(corpus: Corpus, tokens: int, rng: random.Random) -> list[Passage]:
-    size = max(_PASSAGE, tokens // _PASSAGES)
+    least = _CODE_PASSAGE if corpus.voice.boundary == "definition" else _PASSAGE
+    size = max(least, tokens // _PASSAGES)
     borders = np.flatnonzero(corpus.cut_rank >= PARAGRAPH)
     wanted = np.arange(rng.randrange(size), int(corpus.cut_token[-1]), size)
     chosen = borders[np.searchsorted(corpus.cut_token[borders], wanted).clip(max=len(borders) - 1)]
@@ -160,10 +171,11 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary) 
     Raises:
         ImpossibleSample: fewer places than that.
     """
-    allowed = np.flatnonzero(places.rank >= (SENTENCE if boundary == "sentence" else PARAGRAPH))
-    if len(allowed) < count:
-        allowed = np.flatnonzero(places.rank >= SENTENCE)
-    if len(allowed) < count:
+    for rank in _RANKS[boundary]:
+        allowed = np.flatnonzero(places.rank >= rank)
+        if len(allowed) >= count:
+            break
+    else:
         raise ImpossibleSample(
             f"{count} distractors were asked for and the haystack has {len(allowed)} places for them."
         )
@@ -203,9 +215,9 @@ def nearest(places: Places, tokens: Offsets, wanted: float, last: float, haystac
     """
     tolerance = max(_TOLERANCE * haystack, _TOLERANCE_TOKENS)
     best, best_distance = -1, float("inf")
-    for rank in (PARAGRAPH, SENTENCE, LINE) if boundary != "sentence" else (SENTENCE, LINE):
+    for rank in _RANKS[boundary]:
         allowed = np.flatnonzero(places.rank >= rank)
-        if not len(allowed):
+        if not len(allowed) or (rank == LINE and best >= 0):
             continue
         index = int(np.argmin(np.abs(tokens[allowed] - wanted)))
         distance = abs(float(tokens[allowed[index]]) - wanted)

@@ -34,6 +34,10 @@ def sample(scorer: str = "includes", target: str = "4,318,250", **metadata: Any)
         ("12 March 2031", "On 12 March 2031, it ends", 1),
         ("2 March 2031", "On 12 March 2031", 0),
         ("RETRY_LIMIT", "`RETRY_LIMIT`", 1),
+        ("412,750", "US$412,750.00", 1),
+        ("412,750", "US$412,750.05", 0),
+        ("4 March 2031", "March 4th, 2031", 1),
+        ("4 March 2031", "14 March 2031", 0),
     ],
 )
 def test_includes(target: str, answer: str, value: float) -> None:
