@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -87,7 +86,8 @@ def draw(slot: Mapping[str, Any], rng: random.Random, language: str) -> str:
         if kind == "date":
             low, high = (date.fromisoformat(str(slot[side])) for side in ("low", "high"))
             day = low + timedelta(days=rng.randint(0, (high - low).days))
-            return re.sub(r"\b0", "", day.strftime(slot.get("format", "%d %B %Y")))
+            form = str(slot.get("format", "%d %B %Y"))
+            return day.strftime(form.replace("%d", str(day.day)) if " " in form else form)  # written out: no leading 0
         if kind == "version":
             return f"{rng.randint(1, 19)}.{rng.randint(0, 29)}.{rng.randint(0, 99)}"
     except KeyError as missing:
