@@ -295,9 +295,15 @@ class Draft:
             return joined(chosen, "and" if kind == "some" else "or")
         return self._figure(kind, spec)
 
+    def settle(self, template: str) -> None:
+        """Draw now, and for good, each number for which the template names a range."""
+        for kind, spec in re.findall(r"\{(int|num|word|pct):([^{}]*)\}", template):
+            self._number(kind, spec)
+
     def _number(self, kind: str, spec: str) -> int:
-        if self.steady and (kind, spec) in self._figures:
-            return self._figures[kind, spec]
+        settled = self._figures.get((kind, spec))
+        if settled is not None:
+            return settled
         numbers = _number_specs(spec)
         number = self.dice.pick(numbers) if isinstance(numbers, list) else self.dice.between(*numbers)
         if self.steady:

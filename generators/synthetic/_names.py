@@ -113,6 +113,28 @@ def any_stem(dice: Dice) -> str:
     return dice.pick(stems())
 
 
+_STARTS = (
+    "Abi Al Bel Bri Cal Cor Dal Dre El Eno Evo Fen Fla Gal Gre Hel Ili Im Jor Kal Kri Lum Mel Nor Ona Or Ova Pel Ple "
+    "Quin Ral Sca Sel Ste Tal Tri Ul Umi Vel Vra Wel Xan Yor Zan Zel"
+).split()
+_MIDDLES = "va ri lo ne ta mi so du ze fo ca li ro xi pa".split()
+_ENDS = "dia nex tra vis zyn ris mera stin lex qua vance brio dara fend gena lora nova pira rexa sant tiva vera zora".split()
+BRANDS = len(_STARTS) * len(_MIDDLES) * len(_ENDS)
+"""How many brands there are before the first comes again."""
+
+
+def brand(position: int, key: str) -> str:
+    """An invented brand of a medicine or device; no two positions below ``BRANDS`` share one under the same key."""
+    number, end = divmod(spread(position, BRANDS, key), len(_ENDS))
+    start, middle = divmod(number, len(_MIDDLES))
+    return _STARTS[start] + _MIDDLES[middle] + _ENDS[end]
+
+
+def substance(dice: Dice, suffix: str) -> str:
+    """An invented substance name with the suffix of its class."""
+    return "".join(dice.pick("bdfgklmnprstvz") + dice.pick("aeiou") for _ in range(3)) + suffix
+
+
 def trade(dice: Dice) -> str:
     """What a company's second name says it does."""
     return dice.pick(TRADES)

@@ -50,6 +50,9 @@ class _Ticket:
         self.draft.slots.update(self._people(index, seed))
         self.draft.slots.update(self._machines())
         self.draft.slots.update(self._times())
+        for name, said in self.case.items():
+            if name not in ("log", "nightly"):
+                self.draft.settle(str(said))
 
     def _people(self, index: int, seed: int) -> dict[str, str | Callable[[], str]]:
         dice = self.dice
@@ -92,6 +95,7 @@ class _Ticket:
             "time": just_before, "night_time": f"0{dice.between(1, 3)}:{dice.between(10, 55)}",
             "morning_time": f"0{dice.between(5, 6)}:{dice.between(10, 45)}",
             "odd_time": f"{self.created - timedelta(minutes=dice.between(30, 240)):%H:%M}",
+            "later_time": lambda: f"{self.now + timedelta(minutes=draw.between(50, 170)):%H}:30",
             "next_time": lambda: self._soon(90, 300), "reply_by": lambda: self._soon(60, 200),
             "part_of_day": lambda: "Good morning" if self.now.hour < 12 else "Good afternoon",
             "closes_in": str(dice.between(5, 10)), "day_name": _DAYS[past.weekday()], "date_iso": f"{past:%Y-%m-%d}",
@@ -234,10 +238,16 @@ class _Ticket:
         draft, dice, talk = self.draft, self.dice, self.talk
         self._support(self.case["cause"], (300, 2_600), "engineer")
         self._support(self.case["fix"], (60, 3_000), "engineer")
-        window = (self.now + timedelta(days=dice.between(2, 9))).replace(hour=dice.between(19, 22), minute=dice.pick((0, 30)))
+        window = (self.now + timedelta(days=dice.between(2, 9))).replace(
+            hour=dice.between(19, 22), minute=dice.pick((0, 30))
+        )
         done = window + timedelta(minutes=dice.between(25, 95))
         draft.slots.update(
-            {"window": f"{_DAYS[window.weekday()]}, {window:%Y-%m-%d}", "window_time": f"{window:%H:%M}", "done_time": f"{done:%H:%M}"}
+            {
+                "window": f"{_DAYS[window.weekday()]}, {window:%Y-%m-%d}",
+                "window_time": f"{window:%H:%M}",
+                "done_time": f"{done:%H:%M}",
+            }
         )
         self._customer(talk["window"], (60, 900))
         self._support(talk["window_plan"], (20, 300), "engineer")
