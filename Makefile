@@ -27,7 +27,7 @@ export PWD_CALLED := $(PWD)
 
 # For every Python and platform at once, and without what only this machine knows.
 LOCK = env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
-	--python-version 3.11 --generate-hashes --no-header --annotation-style line
+	--python-version 3.11 --generate-hashes --no-header --annotation-style line --system-certs
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
