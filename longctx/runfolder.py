@@ -49,7 +49,7 @@ class RunFolder:
             self._prepare(sweep)
         except OSError as error:
             self.close()
-            raise RunError(f"Run folder {self.path} cannot be used: {error.strerror} ({error.filename}).") from None
+            raise RunError(f"Run folder {self.path} cannot be used: {error.strerror or error}.") from None
         except BaseException:
             self.close()
             raise

@@ -161,6 +161,13 @@ def test_a_folder_that_does_not_fit_exits_with_1(longctx: World) -> None:
     )
 
 
+def test_the_command_loads_nothing_heavy_before_it_is_needed() -> None:
+    heavy = "{'torch', 'transformers', 'vllm', 'pandas', 'scipy', 'matplotlib', 'rich'}"
+    code = f"import sys, longctx.cli.run; print(sorted({heavy} & set(sys.modules)))"
+    env = os.environ | {"PYTHONPATH": str(Path(toy.__file__).parents[1])}
+    assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_help_has_an_example(longctx: World) -> None:
     code, out, _ = longctx("--help")
     assert code == 0 and "longctx run demo" in out

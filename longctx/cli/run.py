@@ -138,6 +138,6 @@ def _preview_text(found: Preview) -> str:
             f"Prompt tokens:  {plan.prompt_tokens:,}",
             f"Computed:       {plan.computed_at_best:,} at best ({saved:.0%} shared)",
             f"Longest prompt: {plan.longest:,} tokens",
-            f"Time:           about {duration(found.seconds)}, estimated from {timed}; the engine's start not counted",
+            f"Time:           about {duration(found.seconds)} one sample after the other, estimated from {timed}",
         ]
     )
