@@ -113,7 +113,7 @@ def test_failed_calls_end_with_a_reason_and_the_command_that_asks_them_again(
         patch.setattr(Oracle, "generate", lambda _, samples: toy.Toy(fails_once).generate(samples))
         code, _, err = longctx(*ASK, "--out", "a run")
     assert code == 1
-    assert "1 of 10 calls failed (one of them: HTTP 503)" in err
+    assert "1 of 10 calls failed (one of them: HTTP 503␛[31m␊)" in err
     assert "longctx run 'a run/sweep.toml' --out 'a run'" in err
     assert longctx("a run/sweep.toml", "--out", "a run")[0] == 0
 
@@ -121,7 +121,7 @@ def test_failed_calls_end_with_a_reason_and_the_command_that_asks_them_again(
 def fails_once(sample: Any) -> Any:
     metadata = sample.metadata
     failed = metadata["length"] == 200 and metadata["depth"] == 0
-    return toy.Response(sample.id, error="HTTP 503" if failed else "", text="?")
+    return toy.Response(sample.id, error="HTTP 503\x1b[31m\n" if failed else "", text="?")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from longctx.progress import Progress, duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
 from longctx.steps import steps
 from longctx.sweep import Sweep, read_sweep
+from longctx.visible import clip, visible
 
 
 @click.command(
@@ -70,7 +71,7 @@ def command(
     click.echo(json.dumps(_as_json(summary)) if as_json else _text(summary))
     if summary.failed:
         raise RunError(
-            f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {summary.first_error}). "
+            f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {clip(visible(summary.first_error), 300)}). "
             f"To ask these again: {shlex.join(go_on)}"
         )
 
