@@ -35,60 +35,86 @@ def read(data: bytes, limits: Limits) -> Extract:
         raise Unreadable(f"encrypted: {error}") from error
     except Exception as error:  # pypdf raises whatever the damage leads to, KeyError and TypeError among them
         raise Unreadable(f"damaged or truncated: {one_line(error)}") from error
-    pages, failed, pictures, stopped = _read_pages(reader, count, limits)
-    if not any(page.strip() for page in pages):
-        raise Unreadable(_nothing(count, failed, pictures, stopped))
-    notes = [f"page {number}: {reason}" for number, reason in failed[:_NAMED]]
-    if len(failed) > _NAMED:
-        notes.append(f"{len(failed) - _NAMED} more pages failed")
-    if pictures:
-        named = ", ".join(map(str, pictures[:_NAMED])) + (", …" if len(pictures) > _NAMED else "")
-        notes.append(f"{'pages' if len(pictures) > 1 else 'page'} {named}: only a picture, no text layer")
-    if stopped:
-        notes.append(stopped)
-    text, offsets = join_pages(pages)
-    return Extract(text, tuple(notes), offsets, lasting=not stopped)
+    pages = _Pages()
+    pages.read(reader, count, limits)
+    if not any(page.strip() for page in pages.texts):
+        raise Unreadable(pages.nothing(count))
+    text, offsets = join_pages(pages.texts)
+    return Extract(text, tuple(pages.notes()), offsets, lasting=not pages.stopped)
 
 
-def _read_pages(reader: Any, count: int, limits: Limits) -> tuple[list[str], list[tuple[int, str]], list[int], str]:
-    """Texts, failed pages with reasons, pages that are a picture, and why it stopped early ("" if not)."""
-    from longctx.documents.pdf_runs import Fonts
+class _Pages:
+    """Pages read so far."""
 
-    fonts = Fonts()
-    pages: list[str] = []
-    failed: list[tuple[int, str]] = []
-    pictures: list[int] = []
-    characters = 0
-    for number in range(1, count + 1):
-        page, text = None, ""
-        try:
-            page = reader.pages[number - 1]
-            text = _page_text(page, fonts)
-        except OutOfTime:
-            return pages, failed, pictures, f"{limits.seconds:g} seconds were over on page {number} of {count}"
-        except MemoryError:
-            return pages, failed, pictures, f"memory was used up on page {number} of {count}"
-        except Exception as error:
-            failed.append((number, one_line(error, 60)))
-        else:
-            if not text.strip() and _has_picture(page):
-                pictures.append(number)
-        pages.append(text)
-        characters += len(text)
-        if characters > limits.characters:
-            return pages, failed, pictures, f"text limit reached on page {number} of {count}"
-    return pages, failed, pictures, ""
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.reasons: dict[str, list[int]] = {}  # why something is missing, with the pages that it is missing from
+        self.pictures = 0  # pages that are a picture
+        self.stopped = ""  # why it ended before the last page
+
+    def read(self, reader: Any, count: int, limits: Limits) -> None:
+        fonts: dict[int, Any] = {}
+        characters = 0
+        for number in range(1, count + 1):
+            self.texts.append("")
+            try:
+                self.texts[-1] = self.page(reader.pages[number - 1], number, fonts)
+            except OutOfTime:
+                self.stopped = f"{limits.seconds:g} seconds were over on page {number} of {count}"
+            except MemoryError:
+                self.stopped = f"memory was used up on page {number} of {count}"
+            except Exception as error:
+                self.miss(number, f"damaged: {one_line(error, 60)}")
+            characters += len(self.texts[-1])
+            if characters > limits.characters:
+                self.stopped = f"text limit reached on page {number} of {count}"
+            if self.stopped:
+                return
+
+    def page(self, page: Any, number: int, fonts: dict[int, Any]) -> str:
+        text, missing = _page_text(page, fonts)
+        for reason in missing:
+            self.miss(number, reason)
+        if not text.strip() and not missing and _has_picture(page):
+            self.pictures += 1
+            self.miss(number, "only a picture, no text layer")
+        return text
+
+    def miss(self, number: int, reason: str) -> None:
+        self.reasons.setdefault(reason, []).append(number)
+
+    def notes(self) -> list[str]:
+        notes = []
+        for reason, numbers in list(self.reasons.items())[:_NAMED]:
+            named = ", ".join(map(str, numbers[:_NAMED])) + (", …" if len(numbers) > _NAMED else "")
+            notes.append(f"{'pages' if len(numbers) > 1 else 'page'} {named}: {reason}")
+        if len(self.reasons) > _NAMED:
+            notes.append(f"{len(self.reasons) - _NAMED} more such pages")
+        return notes + [self.stopped] * bool(self.stopped)
+
+    def nothing(self, count: int) -> str:
+        """Why there is no text at all."""
+        pages = f"{count} {'page' if count == 1 else 'pages'}"
+        if self.pictures and self.pictures == sum(map(len, self.reasons.values())) and not self.stopped:
+            return f"no text layer in {pages}: seems scanned; run text recognition (OCR) first"
+        return "; ".join([f"no text in {pages}" if count else "no pages", *self.notes()])
 
 
-def _page_text(page: Any, fonts: Any) -> str:
-    from longctx.documents.pdf_lines import page_text
-    from longctx.documents.pdf_runs import page_runs
+def _page_text(page: Any, fonts: dict[int, Any]) -> tuple[str, list[str]]:
+    """Text of a page, and what is missing from it."""
+    missing: list[str] = []
+    try:
+        from longctx.documents.pdf_lines import page_text
+        from longctx.documents.pdf_runs import page_runs
 
-    text = page_text(page_runs(page, fonts))
+        runs, missing = page_runs(page, fonts)
+        text = page_text(runs)
+    except (ImportError, AttributeError, TypeError):  # another pypdf, whose fonts look different inside
+        text = page.extract_text()
     if _RIGHT_TO_LEFT.search(text):  # drawn from left to right; pypdf puts Arabic and Hebrew in order
         text = page.extract_text()
     values = _field_values(page)
-    return "\n".join([text, *values]) if values else text
+    return "\n".join([text, *values]) if values else text, missing
 
 
 def _field_values(page: Any) -> list[str]:
@@ -110,14 +136,3 @@ def _has_picture(page: Any) -> bool:
         return bool(page.images)
     except Exception:  # a picture too damaged to be listed is a picture
         return True
-
-
-def _nothing(count: int, failed: list[tuple[int, str]], pictures: list[int], stopped: str) -> str:
-    pages = f"{count} {'page' if count == 1 else 'pages'}"
-    if stopped and not failed and not pictures:
-        return f"no text found before {stopped}"
-    if failed and len(failed) >= count - len(pictures):
-        return f"damaged: none of {pages} could be read (page {failed[0][0]}: {failed[0][1]})"
-    if pictures:
-        return f"no text layer in {pages}: seems scanned; run text recognition (OCR) first"
-    return f"no text in {pages}" if count else "no pages"

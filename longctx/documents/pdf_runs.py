@@ -16,6 +16,7 @@ from pypdf import PageObject, mult
 from pypdf.generic import ContentStream, DictionaryObject
 from pypdf.generic._font import Font
 
+from longctx.documents.base import one_line
 from longctx.documents.symbols import pictured
 
 Matrix = list[float]
@@ -53,48 +54,29 @@ class _Style:
     rise: float = 0.0
 
 
-class Fonts:
-    """Fonts of one file, each parsed once."""
+def page_runs(page: PageObject, fonts: dict[int, Any]) -> tuple[list[Run], list[str]]:
+    """All text of a page in drawing order, and what is missing from it.
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, Font | None, float]] = {}
-
-    def get(self, resources: DictionaryObject, name: object) -> tuple[Font | None, float]:
-        """The font with that name in the resources, or None, and the size of its glyph units in em."""
-        fonts = _resolved(resources.get("/Font"))
-        resource = _resolved(fonts.get(name)) if isinstance(fonts, DictionaryObject) else None
-        if not isinstance(resource, DictionaryObject):
-            return None, 0.001
-        if id(resource) not in self._known:
-            try:
-                font = Font.from_font_resource(resource)
-            except Exception:  # a broken font costs its own text only
-                font = None
-            matrix = resource.get("/FontMatrix") if font and font.sub_type == "Type3" else None
-            scale = abs(_number(matrix[0], 0.001)) if isinstance(matrix, list) and matrix else 0.001
-            # Keeping the resource keeps its id from being given to another.
-            self._known[id(resource)] = (resource, font, scale)
-        return self._known[id(resource)][1:]
-
-
-def page_runs(page: PageObject, fonts: Fonts) -> list[Run]:
-    """All text of a page in drawing order.
+    Args:
+        page: the page.
+        fonts: kept between the pages of a file, so that each font is parsed once; empty at first.
 
     Raises:
         Exception: whatever pypdf raises for a damaged page.
     """
     contents, resources = _resolved(page.get("/Contents")), _resolved(page.get("/Resources"))
     if contents is None or not isinstance(resources, DictionaryObject):
-        return []
+        return [], []
     reader = _Page(page.pdf, fonts)
     reader.follow(ContentStream(contents, page.pdf, "bytes"), resources, _UNIT, 0)
-    return reader.runs
+    return reader.runs, list(dict.fromkeys(reader.missing))
 
 
 class _Page:
-    def __init__(self, pdf: Any, fonts: Fonts) -> None:
+    def __init__(self, pdf: Any, fonts: dict[int, Any]) -> None:
         self.pdf, self.fonts = pdf, fonts
         self.runs: list[Run] = []
+        self.missing: list[str] = []
         self.forms = 0  # followed so far
         self.blank = False  # the last character drawn
 
@@ -116,7 +98,7 @@ class _Page:
                 case b"BT", _:
                     here = line = _UNIT
                 case b"Tf", 2:
-                    font, scale = self.fonts.get(resources, operands[0])
+                    font, scale = self.font(resources, operands[0])
                     style = replace(style, font=font, scale=scale, size=numbers[1])
                 case b"Tc", 1:
                     style = replace(style, between=numbers[0])
@@ -146,6 +128,26 @@ class _Page:
                 case b"Do", 1:
                     self.form(operands[0], resources, space, depth)
 
+    def font(self, resources: DictionaryObject, name: object) -> tuple[Font | None, float]:
+        """The font with that name in the resources, or None, and the size of its glyph units in em."""
+        fonts = _resolved(resources.get("/Font"))
+        resource = _resolved(fonts.get(name)) if isinstance(fonts, DictionaryObject) else None
+        if not isinstance(resource, DictionaryObject):
+            return None, 0.001
+        if id(resource) not in self.fonts:
+            try:
+                font = Font.from_font_resource(resource)
+            except Exception:  # a broken font costs its own text only
+                font = None
+            if font and not font.character_map and resource.get("/Encoding") in ("/Identity-H", "/Identity-V"):
+                font = None  # numbers of glyphs, which only the font file itself could explain
+            matrix = resource.get("/FontMatrix") if font and font.sub_type == "Type3" else None
+            scale = abs(_number(matrix[0], 0.001)) if isinstance(matrix, list) and matrix else 0.001
+            # Keeping the resource keeps its id from being given to another.
+            self.fonts[id(resource)] = (resource, font, scale)
+        _, font, scale = self.fonts[id(resource)]
+        return font, scale
+
     def form(self, name: object, resources: DictionaryObject, space: Matrix, depth: int) -> None:
         """Follow a form, a content stream drawn as a whole (letterheads, stamps, pages made from other pages)."""
         forms = _resolved(resources.get("/XObject"))
@@ -154,16 +156,25 @@ class _Page:
             return
         self.forms += 1
         if self.forms > _MOST_FORMS:
-            raise ValueError(f"draws more than {_MOST_FORMS:,} forms")
+            self.missing.append(f"draws more than {_MOST_FORMS:,} forms")
+            return
         matrix = [_number(value) for value in _resolved(form.get("/Matrix")) or _UNIT]
         own = _resolved(form.get("/Resources"))
         inner = own if isinstance(own, DictionaryObject) else resources
-        if len(matrix) == 6:
+        if len(matrix) != 6:
+            return
+        try:
             self.follow(ContentStream(form, self.pdf, "bytes"), inner, mult(matrix, space), depth + 1)
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:  # the rest of the page is not the form's fault
+            self.missing.append(f"damaged part: {one_line(error, 60)}")
 
     def show(self, operand: object, style: _Style, here: Matrix, space: Matrix) -> Matrix:
         """Add the runs of a Tj string or TJ array; returns the text matrix after it."""
         if style.font is None:
+            if operand:
+                self.missing.append("text in a font that does not say which characters it shows")
             return here
         along = 0.0  # pen position in text space
         text: list[str] = []

@@ -21,14 +21,14 @@ def folder(tmp_path: Path) -> Path:
     (root / "b").mkdir(parents=True)
     (root / "z.txt").write_text("last\n")
     (root / "b" / "page.html").write_text("<p>A page")
-    (root / "b" / "mail.eml").write_text("Subject: s\n\nbody")
+    (root / "b" / "data.csv").write_text("a,b\n")
     (root / "empty.pdf").write_bytes(b"")
     (root / "link.txt").symlink_to("z.txt")
     return root
 
 
 EXPECTED = [
-    FileReport("b/mail.eml", "read", "", "email", 16),
+    FileReport("b/data.csv", "read", "", "csv", 4),
     FileReport("b/page.html", "read", "", "html", 6),
     FileReport("empty.pdf", "skipped", "empty file"),
     FileReport("link.txt", "skipped", "link to z.txt"),
@@ -42,8 +42,8 @@ def test_documents_and_one_report_for_everything(folder: Path) -> None:
     documents, reports = read_folder(folder)
     lease = Document("b/lease.pdf", "Page one\n\nPage two", "pdf", (0, 10))
     assert documents == [
+        Document("b/data.csv", "a,b\n", "csv"),
         lease,
-        Document("b/mail.eml", "Subject: s\n\nbody", "email"),
         Document("b/note.docx", "A note", "docx"),
         Document("b/page.html", "A page", "html"),
         Document("z.txt", "last\n", "text"),
@@ -177,11 +177,11 @@ def test_a_folder_moved_or_touched_is_not_read_again(
 ) -> None:
     counted, cache = _Counted(monkeypatch), tmp_path / "cache"
     first = read_folder(folder, cache=cache)
-    assert counted.since() == ["empty.pdf", "mail.eml", "page.html", "z.txt"]
+    assert counted.since() == ["data.csv", "empty.pdf", "page.html", "z.txt"]
     moved = folder.rename(tmp_path / "moved")
     for path in moved.rglob("*"):
         os.utime(path, follow_symlinks=False)
-    (moved / "b" / "mail.eml").rename(moved / "b" / "renamed.eml")
+    (moved / "b" / "data.csv").rename(moved / "b" / "renamed.csv")
     shutil.copy(moved / "z.txt", moved / "copy.txt")
     documents, reports = read_folder(moved, cache=cache)
     assert counted.since() == []
