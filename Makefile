@@ -12,7 +12,7 @@ LONGCTX := .venv/bin/longctx
 STAMP := .venv/.setup$(if $(GPU),-gpu$(GPU))
 LOCKS := pyproject.toml $(wildcard requirements/*)
 
-export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN OUT GPU VERBOSE
+export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN BACKEND OUT GPU VERBOSE
 
 # Shell words: the options for the variables that are set. A DOCS that is not here is looked for where make was called
 # from, which is another folder after `make -C`.
@@ -20,7 +20,7 @@ docs = case "$$DOCS" in ""|/*) ;; "~/"*) DOCS="$$HOME/$${DOCS\#\~/}";; \
 	*) [ -e "$$DOCS" ] || [ ! -e "$$PWD_CALLED/$$DOCS" ] || DOCS="$$PWD_CALLED/$$DOCS";; esac
 options = $${MODEL:+--model "$$MODEL"} $${DOCS:+--corpus "$$DOCS"} $${LENGTHS:+--length "$$LENGTHS"} \
 	$${DEPTHS:+--depth "$$DEPTHS"} $${SAMPLES:+--samples "$$SAMPLES"} $${DENSITIES:+--density "$$DENSITIES"} \
-	$${YARN:+--yarn "$$YARN"}
+	$${YARN:+--yarn "$$YARN"} $${BACKEND:+--backend "$$BACKEND"}
 # A run of another folder of documents goes to another run folder.
 out = out="$${OUT:-runs/$(1)$${DOCS:+-$$(basename "$$DOCS")}}"
 export PWD_CALLED := $(PWD)
@@ -33,7 +33,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Variables: MODEL (embedded model, folder or Hugging Face id), DOCS (folder of documents), LENGTHS, DEPTHS,'
-	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), OUT (run folder); GPU=1|0, VERBOSE=1.'
+	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), BACKEND, OUT (run folder); GPU=1|0, VERBOSE=1.'
 	@echo 'Example:   make sweep DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
 
 setup: $(STAMP)  ## install everything into .venv; nothing to do where nothing changed
