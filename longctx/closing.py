@@ -14,6 +14,7 @@ from longctx.tokens import Offsets
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
 
 _WIDE = 120  # tokens beyond which a gap is narrowed by a whole sentence before it is closed exactly
+_NARROW = 8  # tokens that one more sentence, cut short, fills
 _TRIES = 16  # whole sentences tried before one is cut short
 _CUT_TRIES = 12  # sentences that are cut short before giving up
 
@@ -39,8 +40,9 @@ def close(
     gap = missing(closing)
     joint = border
     taken: set[int] = set()
-    while gap > _WIDE:
-        at = int(np.searchsorted(units.tokens, gap - _WIDE // 2, side="right")) - 1
+    while gap > min(_WIDE, int(units.tokens[-1])):
+        rest = _WIDE // 2 if gap > _WIDE else _NARROW  # what is left to close exactly
+        at = int(np.searchsorted(units.tokens, gap - rest, side="right")) - 1
         while at >= 0 and at in taken:
             at -= 1
         if at < 0 or len(taken) > 1000:
