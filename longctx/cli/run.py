@@ -70,8 +70,9 @@ def command(
         raise click.exceptions.Exit(130) from None
     click.echo(json.dumps(_as_json(summary)) if as_json else _text(summary))
     if summary.failed:
+        one = clip(visible(summary.first_error), 300)
         raise RunError(
-            f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {clip(visible(summary.first_error), 300)}). "
+            f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {one}). "
             f"To ask these again: {shlex.join(go_on)}"
         )
 
