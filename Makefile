@@ -21,6 +21,8 @@ docs = case "$$DOCS" in ""|/*) ;; "~/"*) DOCS="$$HOME/$${DOCS\#\~/}";; \
 options = $${MODEL:+--model "$$MODEL"} $${DOCS:+--corpus "$$DOCS"} $${LENGTHS:+--length "$$LENGTHS"} \
 	$${DEPTHS:+--depth "$$DEPTHS"} $${SAMPLES:+--samples "$$SAMPLES"} $${DENSITIES:+--density "$$DENSITIES"} \
 	$${YARN:+--yarn "$$YARN"} $${BACKEND:+--backend "$$BACKEND"}
+# Ask, then report; both would print the text heatmap.
+run = $(LONGCTX) run $(1) --out "$$out" $(options) > /dev/null && $(LONGCTX) report "$$out" && echo "$$out/records.jsonl"
 # A run of another folder of documents goes to another run folder.
 out = out="$${OUT:-runs/$(1)$${DOCS:+-$$(basename "$$DOCS")}}"
 export PWD_CALLED := $(PWD)
@@ -53,18 +55,14 @@ $(STAMP): $(LOCKS)
 	@rm -f .venv/.setup* && touch $@
 
 demo: setup  ## the embedded model on the shipped corpora (or DOCS=...): a heatmap in minutes
-	@$(docs); $(call out,demo); \
-	$(LONGCTX) run demo --out "$$out" $(options) && $(LONGCTX) report "$$out"
+	@$(docs); $(call out,demo); $(call run,demo)
 
 sweep: setup  ## a needle sweep of your own: MODEL=... DOCS=... LENGTHS=... YARN=auto
-	@$(docs); $(call out,sweep); \
-	$(LONGCTX) run niah --out "$$out" $(options) && $(LONGCTX) report "$$out"
+	@$(docs); $(call out,sweep); $(call run,niah)
 
 sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what YaRN costs at 4K
-	@$(docs); $(call out,yarn); \
-	$(LONGCTX) run yarn --out "$$out" $(options) && \
-	YARN=off LENGTHS=4K && $(LONGCTX) run yarn --out "$$out-off" $(options) && \
-	$(LONGCTX) report "$$out" && $(LONGCTX) report "$$out-off"
+	@$(docs); $(call out,yarn); $(call run,yarn) && \
+	out="$$out-off" YARN=off LENGTHS=4K && $(call run,yarn)
 
 test: setup  ## every test, the real model included
 	@$(PY) -m pytest

@@ -124,7 +124,8 @@ def test_without_a_python_it_says_what_to_type(checkout: Path) -> None:
 
 
 def test_demo_runs_and_reports(checkout: Path) -> None:
-    assert make(checkout, "demo").returncode == 0
+    done = make(checkout, "demo")
+    assert (done.returncode, done.stdout) == (0, "runs/demo/records.jsonl\n")
     assert calls(checkout) == [["run", "demo", "--out", "runs/demo"], ["report", "runs/demo"]]
 
 
@@ -182,8 +183,8 @@ def test_the_yarn_sweep_asks_the_short_cells_twice(checkout: Path) -> None:
     make(checkout, "sweep-yarn", "SAMPLES=2")
     assert calls(checkout) == [
         ["run", "yarn", "--out", "runs/yarn", "--samples", "2"],
-        ["run", "yarn", "--out", "runs/yarn-off", "--length", "4K", "--samples", "2", "--yarn", "off"],
         ["report", "runs/yarn"],
+        ["run", "yarn", "--out", "runs/yarn-off", "--length", "4K", "--samples", "2", "--yarn", "off"],
         ["report", "runs/yarn-off"],
     ]
 
