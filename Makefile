@@ -42,7 +42,7 @@ setup: $(STAMP)  ## install everything into .venv; nothing to do where nothing c
 	@:
 
 $(STAMP): $(LOCKS)
-	@for python in $(if $(PYTHON),"$$PYTHON",python3.11 python3.12 python3.13 python3.14 python3); do \
+	@found=; for python in $(if $(PYTHON),"$$PYTHON",python3.11 python3.12 python3.13 python3.14 python3); do \
 		"$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && found=1 && break; \
 	done; \
 	if [ -z "$$found" ]; then \
