@@ -115,7 +115,8 @@ class _Document:
         if not text.strip():
             pictures = any(rel.reltype.endswith("/image") for rel in _internal(self.main))
             raise Unreadable("no text in it" + (", only pictures" if pictures else ""))
-        return Extract(text)
+        imported = any(True for _ in root.iter(W + "altChunk"))
+        return Extract(text, ("a part imported from another file (altChunk) is not read",) if imported else ())
 
     def margins(self, root: Any, kind: str) -> list[str]:
         """Texts of all headers or footers in order, each different one once."""

@@ -73,7 +73,7 @@ class _Parts:
             if not (kind.startswith("image/") and "Content-ID" in part):  # a logo in the signature
                 self.attach(name, data)
         elif kind == "text/html":
-            if data.strip():
+            with contextlib.suppress(Unreadable):  # a body of pictures only
                 extract = read_html(data, canonical(part.get_content_charset() or ""))
                 self.bodies.append(extract.text)
                 self.notes.extend(extract.notes)

@@ -84,7 +84,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str] | None:
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
-            return _decoded(data[len(mark) :], name)
+            return _plausible(data[len(mark) :], name)
     if b"\0" in data:
         wide = _wide(data)
         if wide or 20 * data.count(0) > len(data):
@@ -105,11 +105,7 @@ def decode(data: bytes, declared: str = "") -> tuple[str, str] | None:
     wrong = broken.count("\ufffd")
     if sum(character > "\x7f" for character in broken) >= 5 * wrong:  # UTF-8 with a few bytes damaged
         return broken, _lost(wrong, "utf-8")
-    name = _wide(data) or _likeliest(data)
-    text, note = _decoded(data, name)
-    if 100 * text.count("\ufffd") > len(text) or not _readable(text):
-        return None
-    return text, note
+    return _plausible(data, _wide(data) or _likeliest(data))
 
 
 def canonical(label: str) -> str:
@@ -144,6 +140,12 @@ def _decoded(data: bytes, name: str) -> tuple[str, str]:
     except UnicodeError:
         text = data.decode(name, "replace")
         return text, _lost(text.count("\ufffd"), name)
+
+
+def _plausible(data: bytes, name: str) -> tuple[str, str] | None:
+    """Text in an encoding that the data seem to be in; None if they are not, after all."""
+    text, note = _decoded(data, name)
+    return (text, note) if 100 * text.count("\ufffd") <= len(text) + 200 and _readable(text) else None
 
 
 def _lost(count: int, name: str) -> str:

@@ -23,7 +23,7 @@ _SYMBOL_FONT = re.compile(r"\b(?:wingdings(?: 2)?|symbol)\b", re.I)
 _RAISED = re.compile(r"vertical-align\s*:\s*(?:super|top)|\btop\s*:\s*-", re.I)
 _HIDDEN = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _SPACES = re.compile("[ \t\n\r\f\u00a0]+")
-_MARKUP = re.compile(rb"<(?:p|br|td|li|h[1-6]|pre)\b", re.I)
+_MARKUP = re.compile(r"<(?:div|p|br|td|li|h[1-6]|pre)\b", re.I)
 _PARAGRAPH_LENGTH = 80  # characters; a <div> with more is a paragraph, with less a line of an address or a title
 
 
@@ -47,8 +47,8 @@ def read(data: bytes, charset: str = "") -> Extract:
     text, note = decoded
     if not text.strip():
         raise Unreadable("no text in it")
-    # Without any block markup the lines are the author's own (old filings wrapped into a page later on).
-    writer = _Writer(preformatted=not _MARKUP.search(data) and text.count("\n") > 20)
+    # With next to no block markup the lines are the author's own (old filings wrapped into a page later on).
+    writer = _Writer(preformatted=len(_MARKUP.findall(text)) <= 2 and text.count("\n") > 20)
     # The event interface has no limit of depth; libxml2's tree stops at 2,048 levels and loses the rest.
     parser = etree.HTMLParser(encoding="utf-8", target=writer, huge_tree=True)  # type: ignore[arg-type]
     parser.feed(text.replace("\0", "").encode("utf-8", "ignore"))

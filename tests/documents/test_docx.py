@@ -185,6 +185,11 @@ def test_content_controls_links_and_comments() -> None:
     assert text(control.format(paragraph("inside")) + "<!-- no text -->" + inline) == "inside\n\nalso linked"
 
 
+def test_imported_part_is_noted() -> None:
+    extract = reader.read(docx(paragraph("x") + '<w:altChunk r:id="r9"/>'), Limits())
+    assert extract.text == "x" and "altChunk" in extract.notes[0]
+
+
 def test_macro_enabled_and_moved_main_part() -> None:
     files = dict(_files(docx(paragraph("Macro"))))
     files["word/document2.xml"] = files.pop("word/document.xml")

@@ -42,6 +42,9 @@ def test_plain_body_is_preferred_and_html_stands_in() -> None:
     message = mail(" ")
     message.add_alternative("<p>rich <b>text</b></p>", subtype="html")
     assert read(message).text.endswith("\n\nrich text")
+    message = mail(" ")
+    message.add_alternative("<img src='cid:x'>", subtype="html")
+    assert read(message).text.endswith("Subject: Kündigung – Vertrag")
 
 
 def test_attachments_are_read_by_their_readers() -> None:

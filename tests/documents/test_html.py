@@ -68,6 +68,11 @@ def test_preformatted_text_keeps_its_columns() -> None:
     assert text(wrapped).splitlines()[3] == "item 3        30"
 
 
+def test_division_markup_is_no_preformatted_text() -> None:
+    page = "<html>\n  <body>\n" + "    <div>\n      <span>line</span>\n    </div>\n" * 20
+    assert text(page) == "\n".join(["line"] * 20)
+
+
 def test_raised_digits_and_symbol_fonts() -> None:
     styled = '<span style="position:relative;top:-3pt">1</span>'
     assert text(f"<p>1,234<sup>2</sup> Bonus{styled} 20<sup>th</sup>") == "1,234² Bonus¹ 20th"
