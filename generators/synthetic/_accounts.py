@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ._grammar import Dice
+from ._dice import Dice
 
 YEARS = 3
 
@@ -33,7 +33,8 @@ class Year:
 
 ASSETS = (
     "Cash and cash equivalents", "Accounts receivable, net", "Inventories", "Prepaid expenses and other",
-    "Property, plant and equipment, net", "Operating lease assets", "Goodwill", "Intangible assets, net", "Other assets",
+    "Property, plant and equipment, net", "Operating lease assets", "Goodwill", "Intangible assets, net",
+    "Other assets",
 )  # fmt: skip
 CURRENT_ASSETS = ASSETS[:4]
 LIABILITIES = (

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ._grammar import Dice, in_words, table
+from ._dice import Dice
+from ._prose import in_words, table
 
 
 @dataclass
@@ -70,11 +71,12 @@ def _infusion(dice: Dice, use: str, vial: int) -> Rule:
         "Infusion",
         {
             "dose": f"{per_kg} mg per kilogram", "loading": ", ".join(map(str, loading[:-1])) + f" and {loading[-1]}",
-            "interval": str(interval), "max_dose": f"{top * per_kg:,}", "max_weight": str(top), "doses_first": str(first),
+            "interval": str(interval), "max_dose": f"{top * per_kg:,}", "max_weight": str(top),
+            "doses_first": str(first),
             "doses_later": str(later), "missed": "half the interval has", "min_days": str(interval * 7 - 7),
             **_example(dice, per_kg, vial, "mg", top - 1),
         },
-        table(["Weight", f"Largest dose of {use}", f"Vials of {vial} mg", "Billing units in the first 12 months"], rows),
+        table(["Weight", f"Largest dose of {use}", f"Vials of {vial} mg", "Billing units in 12 months"], rows),
         f"a single-dose vial of {vial} mg of powder for infusion",
         "1 mg",
         -(-top * per_kg // vial) * vial,
@@ -171,7 +173,8 @@ def _oral(dice: Dice, use: str, dose: int) -> Rule:
         "Oral",
         {
             "start_dose": f"{dose / 2:g}", "dose": str(dose), "times": times, "tablets": str(60 if twice else 30),
-            "titration": dice.pick(("7 days", "14 days", "4 weeks")), "max_dose": str(daily), "hepatic_dose": f"{daily / 2:g}",
+            "titration": dice.pick(("7 days", "14 days", "4 weeks")), "max_dose": str(daily),
+            "hepatic_dose": f"{daily / 2:g}",
             "missed": "6 hours have" if twice else "12 hours have", "min_days": "22",
         },
         table([f"Creatinine clearance of members on {use}", "Dose", "Tablets in 30 days"], rows),
@@ -192,7 +195,8 @@ def _weekly(dice: Dice, use: str, hundredths: int) -> Rule:
     return Rule(
         "Weekly",
         {
-            "dose": f"{hundredths / 100:.2f}", "max_dose": str(strengths[-1]), "later_pens": "4", "missed": "3 days have",
+            "dose": f"{hundredths / 100:.2f}", "max_dose": str(strengths[-1]), "later_pens": "4",
+            "missed": "3 days have",
             "min_days": "21",
         },
         table(["Weight", f"Largest weekly dose of {use}", "Cartridge", "Cartridges in 28 days"], rows),
@@ -288,6 +292,7 @@ def trial(dice: Dice) -> dict[str, Any]:
     return {
         "trial_n": str(sum(arms)), "trial_drug_n": str(arms[0]), "trial_control_n": str(arms[1]),
         "trial_drug": str(hits[0]), "trial_control": str(hits[1]),
-        "trial_drug_share": f"{shares[0] // 10}.{shares[0] % 10}%", "trial_control_share": f"{shares[1] // 10}.{shares[1] % 10}%",
+        "trial_drug_share": f"{shares[0] // 10}.{shares[0] % 10}%",
+        "trial_control_share": f"{shares[1] // 10}.{shares[1] % 10}%",
         "trial_gap": f"{gap // 10}.{gap % 10}", "trial_weeks": str(dice.pick((12, 16, 24, 26, 48, 52))),
     }  # fmt: skip

@@ -10,67 +10,15 @@ The texts themselves stand in ``text/*.toml``. Example::
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-T = TypeVar("T")
-
-
-class Dice:
-    """Draws made of ``Random.random`` alone: the one method whose sequence Python promises to keep for a seed."""
-
-    def __init__(self, seed: str) -> None:
-        self._random = Random(seed).random
-
-    def below(self, bound: int) -> int:
-        """A whole number from 0 to ``bound`` - 1."""
-        return int(self._random() * bound)
-
-    def between(self, low: int, high: int, step: int = 1) -> int:
-        """A whole number from ``low`` to ``high``, both possible, in steps of ``step``."""
-        return low + step * self.below((high - low) // step + 1)
-
-    def chance(self, share: float) -> bool:
-        """True in this share of draws."""
-        return self._random() < share
-
-    def pick(self, items: Sequence[T]) -> T:
-        """One of the items."""
-        return items[int(self._random() * len(items))]
-
-    def shuffled(self, items: Sequence[T]) -> list[T]:
-        """All items in another order."""
-        rest = list(items)
-        return [rest.pop(self.below(len(rest))) for _ in items]
-
-    def some(self, items: Sequence[T], count: int) -> list[T]:
-        """``count`` different items (all, if there are fewer), in the order in which they are given."""
-        chosen = sorted(self.shuffled(range(len(items)))[:count])
-        return [items[place] for place in chosen]
-
-
-@lru_cache(maxsize=None)
-def _stride(size: int, key: str) -> tuple[int, int]:
-    dice = Dice(f"spread:{key}:{size}")
-    step = dice.between(size // 3, size - 1) if size > 3 else 1
-    while math.gcd(step, size) != 1:
-        step += 1
-    return step, dice.below(size)
-
-
-def spread(position: int, size: int, key: str) -> int:
-    """A number below ``size`` for each position, in an order that ``key`` decides; none comes twice in ``size``.
-
-    This is how documents made apart from one another still carry different names.
-    """
-    step, start = _stride(size, key)
-    return (position * step + start) % size
+from ._dice import Dice
+from ._prose import article, in_words, joined, ordinal, tidy
 
 
 class Slot(NamedTuple):
@@ -85,7 +33,7 @@ class OneOf(NamedTuple):
     options: tuple[tuple[tuple[Any, ...], frozenset[str]], ...]
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=8192)
 def parse(template: str) -> tuple[Any, ...]:
     """The template as a sequence of ``str``, ``Slot`` and ``OneOf``.
 
@@ -127,52 +75,6 @@ def needs(nodes: Sequence[Any]) -> frozenset[str]:
     )
 
 
-def tidy(text: str) -> str:
-    """The text without the blanks that empty alternatives leave behind."""
-    return re.sub(r" +(?=[,.;:) ]|$)", "", text)
-
-
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "zero ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-
-
-def in_words(number: int) -> str:
-    """A whole number from 0 to 999 in English words."""
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        return _TENS[number // 10] + (f"-{_ONES[number % 10]}" if number % 10 else "")
-    rest = f" and {in_words(number % 100)}" if number % 100 else ""
-    return f"{_ONES[number // 100]} hundred{rest}"
-
-
-_ORDINALS = {
-    "one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-    "twelve": "twelfth",
-}  # fmt: skip
-
-
-def ordinal(number: int) -> str:
-    """``third``, ``twenty-first``: a whole number from 1 to 99 as an ordinal."""
-    head, dash, last = in_words(number).rpartition("-")
-    return head + dash + _ORDINALS.get(last, f"{last[:-1]}ieth" if last.endswith("ty") else f"{last}th")
-
-
-def article(word: str) -> str:
-    """``a`` or ``an`` as the word asks for."""
-    lowered = word.lower()
-    vowel = lowered[0] in "aeiou" and not re.match(r"(uni[^nm]|use|us[aeiu]|eu|one\b|ubiq)", lowered)
-    return "an" if vowel or re.match(r"(8|11\b|18\b|hour|honest|hono|heir)", lowered) else "a"
-
-
-def joined(items: Sequence[str], last: str = "and") -> str:
-    """``a, b and c``."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}"
-
-
 def _numbers(spec: str) -> tuple[int, int, int] | list[int]:
     if ".." not in spec:
         return [int(number) for number in spec.split(",")]
@@ -210,6 +112,7 @@ class Draft:
         self.values = values
         self.slots: dict[str, str | Callable[[], str]] = dict(slots or {})
         self.refs: dict[str, str] = {}
+        self.kinds: dict[str, Callable[[str], str]] = {}
         self.steady = steady
         self.commas = True
         self._words, self._currency = words, currency
@@ -232,6 +135,22 @@ class Draft:
                 break
         self._said.add(text)
         return text
+
+    def listing(self, lead: str, wordings: Sequence[str]) -> Iterator[str]:
+        """One of the wordings after ``lead``; lines that begin with ``- `` or ``~ `` become lettered items.
+
+        Those with ``~ `` are left out now and then, and so are those that refer to what is not there. ``; or`` at the
+        end of an item makes the items alternatives.
+        """
+        possible = [one for one in wordings if needs(parse(one)) <= self.refs.keys()]
+        chapeau, *items = self.dice.pick(possible).split("\n")
+        yield lead + self.say(chapeau)
+        joint = "; or" if any(item.endswith("; or") for item in items) else "; and"
+        kept = [item[2:] for item in items if item.startswith("- ") or self.dice.chance(0.6)]
+        kept = [item for item in kept if needs(parse(item)) <= self.refs.keys()]
+        for place, item in enumerate(kept, 1):
+            body = re.sub(r"(; and|; or|[;.])$", "", self.say(item))
+            yield f"({chr(96 + place)}) {body}{'.' if place == len(kept) else joint if place == len(kept) - 1 else ';'}"
 
     def new(self, name: str) -> str:
         """A fresh value of that name; from a list, one that was not taken before while there are any."""
@@ -279,6 +198,8 @@ class Draft:
         kind, _, spec = expression.partition(":")
         if not spec:
             return self.value(kind)
+        if kind in self.kinds:
+            return self.kinds[kind](spec)
         if kind == "new":
             return self.new(spec)
         if kind == "ref":
@@ -327,23 +248,7 @@ class Draft:
         return self.count(number, {"bdays": "Business Day"}.get(kind, kind.removesuffix("s")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def texts(name: str) -> dict[str, Any]:
     """What ``text/NAME.toml`` says."""
     return tomllib.loads((Path(__file__).parent / "text" / f"{name}.toml").read_text(encoding="utf-8"))
-
-
-def paragraphs(parts: Sequence[str]) -> str:
-    """The parts with a blank line between them."""
-    return "\n\n".join(parts) + "\n"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], numeric_from: int = 1) -> str:
-    """A Markdown table; columns from ``numeric_from`` on are set right."""
-    rule = ["---" if column < numeric_from else "---:" for column in range(len(head))]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
-
-
-def slug(text: str) -> str:
-    """The text as it may stand in a file name."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

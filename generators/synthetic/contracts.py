@@ -1,8 +1,8 @@
 """Commercial contracts of ten kinds: parties, recitals, definitions that are used, numbered clauses, schedules.
 
 The wording stands in ``text/contracts-*.toml``, one file a kind and one for what kinds share; the figures come
-from ``_deals.py``. Every paragraph of some length names a party, and no two documents of a seed have a party in
-common, which is why none of them comes twice.
+from the ``_deals`` modules. Every paragraph of some length names a party, and no two documents of a seed have a party
+in common, which is why none of them comes twice.
 """
 
 from __future__ import annotations
@@ -10,19 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from functools import lru_cache, partial
+from functools import cache, partial
 from typing import Any
 
 from longctx.types import Document
 
-from ._deals import DEALS, YEARS, Deal, Frame
-from ._grammar import Dice, Draft, needs, paragraphs, parse, slug, texts
-from ._names import SURNAMES, any_stem, firm, person, stem, street, trade, written
+from . import _deals_service, _deals_trade
+from ._deal import YEARS, Deal, Frame
+from ._dice import Dice
+from ._grammar import Draft, texts
+from ._names import any_stem, firm, listed, person, stem, street, trade
+from ._prose import paragraphs, slug
 from ._spelling import american
 
 FORMAT = "markdown"
 
-KINDS = tuple(DEALS)
+_DEALS = {**_deals_service.DEALS, **_deals_trade.DEALS}
+KINDS = tuple(YEARS)
 _PROVIDERS = {
     "lease": ("Properties", "Estates", "Land Holdings"), "loan": ("Capital", "Finance", "Commercial Bank", "Credit"),
     "licence": ("Software", "Systems", "Data"), "saas": ("Cloud", "Software", "Digital", "Data"),
@@ -30,7 +34,7 @@ _PROVIDERS = {
 
 
 def make(index: int, seed: int) -> Document:
-    """Contract number ``index`` of the seed: the same bytes whenever, wherever and in whatever order it is made."""
+    """Contract number ``index`` of the seed: the same bytes whenever and wherever it is made."""
     kind = KINDS[index % len(KINDS)]
     draft, deal = _open(index, seed, kind)
     grammar = _grammar(kind)
@@ -43,7 +47,7 @@ def make(index: int, seed: int) -> Document:
     return Document(f"{kind}-{index:04d}-{name}.md", text, FORMAT)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _grammar(kind: str) -> dict[str, Any]:
     """The kind's articles, terms and values over those that all kinds share."""
     common, own = texts("contracts-common"), texts(f"contracts-{kind}")
@@ -84,7 +88,7 @@ def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
         **{key: value for key, value in _grammar(kind)["kind"].items() if isinstance(value, str)},
     })  # fmt: skip
     draft.slots["schedules"] = f"{draft.value('schedule')}s"
-    deal = DEALS[kind](draft, frame)
+    deal = _DEALS[kind](draft, frame)
     draft.slots.update(deal.slots)
     return draft, deal
 
@@ -105,7 +109,7 @@ def _parties(
             f"{side}_signatory": person(dice), f"{side}_born": place["born"],
         }  # fmt: skip
     if kind == "employment":
-        first, last = person(dice).split()[0], dice.pick(SURNAMES)
+        first, last = person(dice).split()[0], dice.pick(listed("surnames"))
         slots |= {
             "B": f"{first} {last}", "B_full": f"{first} {last}", "B_contact": f"{first} {last}",
             "B_signatory": f"{first} {last}", "B_email": f"{first}.{last}@post.example".lower(),
@@ -216,22 +220,8 @@ def _article(draft: Draft, number: int, clauses: dict[str, Any], label: str) -> 
     first = 2 if label == "definitions" else 1
     for place, (title, wordings) in enumerate(list(clauses.items())[1:], first):
         lead = f"{number}.{place} " + (f"**{title}.** " if draft.value("run-in") else "")
-        parts.extend(_clause(draft, lead, wordings))
+        parts.extend(draft.listing(lead, wordings))
     return parts
-
-
-def _clause(draft: Draft, lead: str, wordings: Sequence[str]) -> Iterator[str]:
-    """One numbered clause: a paragraph, or a lead-in with lettered items of which some may be left out."""
-    possible = [one for one in wordings if needs(parse(one)) <= draft.refs.keys()]
-    chapeau, *items = draft.dice.pick(possible).split("\n")
-    yield lead + draft.say(chapeau)
-    kept = [item[2:] for item in items if item.startswith("- ") or draft.dice.chance(0.6)]
-    joint = "; or" if any(item.endswith("; or") for item in items) else "; and"
-    kept = [item for item in kept if needs(parse(item)) <= draft.refs.keys()]
-    for place, item in enumerate(kept):
-        body = re.sub(r"(; and|; or|[;.])$", "", draft.say(item))
-        ending = "." if place == len(kept) - 1 else joint if place == len(kept) - 2 else ";"
-        yield f"({'abcdefghij'[place]}) {body}{ending}"
 
 
 def _definitions(draft: Draft, terms: dict[str, Any], used: str) -> Iterator[str]:
@@ -271,4 +261,5 @@ def _signatures(draft: Draft) -> Iterator[str]:
             yield f"Signed by {full}: ____________________ Date: {draft.value('signed')}"
             continue
         office = draft.dice.pick(offices)
-        yield f"Signed for and on behalf of {full} by {signatory}, {office}: ____________________ Date: {draft.value('signed')}"
+        line = f"Signed for and on behalf of {full} by {signatory}, {office}: ____________________"
+        yield f"{line} Date: {draft.value('signed')}"

@@ -6,41 +6,24 @@ are computed in ``_dosing.py``. Products are invented, and no two policies of a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 from longctx.types import Document
 
+from ._dice import Dice
 from ._dosing import RULES, Rule, trial
-from ._grammar import Dice, Draft, joined, paragraphs, slug, table, texts
+from ._grammar import Draft, texts
 from ._names import brand, person, stem, substance, written
+from ._prose import joined, paragraphs, slug, table
 from ._spelling import american
 
 FORMAT = "markdown"
 
-_SECTIONS = {
-    "scope": "Scope", "definitions": "Definitions", "background": "Background and evidence", "criteria": "Coverage criteria",
-    "dosing": "Dosing and quantity limits", "monitoring": "Safety and monitoring", "step": "Step therapy",
-    "procedure": "Prior authorization", "coding": "Coding and billing", "exceptions": "Exceptions and appeals",
-    "exclusions": "Exclusions", "history": "Revision history",
-}  # fmt: skip
-_CLAIMS = {
-    "infusion": ("J3590", [("96365", "Intravenous infusion for therapy, initial, up to 1 hour"), ("96366", "Each additional hour"),
-                           ("96413", "Chemotherapy administration by intravenous infusion, up to 1 hour")]),
-    "units": ("J3590", [("96365", "Intravenous infusion for therapy, initial, up to 1 hour"), ("96366", "Each additional hour")]),
-    "injection": ("J3590", [("96372", "Therapeutic injection, subcutaneous or intramuscular")]),
-    "weekly": ("J3590", [("96372", "Therapeutic injection, subcutaneous or intramuscular")]),
-    "oral": ("J8499", []),
-    "supplies": ("E1399", [("A9999", "Miscellaneous supply or accessory"), ("95251", "Analysis of recorded data")]),
-    "masks": ("E0601", [("A7030", "Full face mask"), ("A7031", "Face mask interface, replacement"), ("A7037", "Tubing")]),
-    "visits": ("93798", [("93797", "Session without continuous monitoring"), ("93798", "Session with continuous monitoring")]),
-}  # fmt: skip
-
 
 def make(index: int, seed: int) -> Document:
-    """Policy number ``index`` of the seed: the same bytes whenever, wherever and in whatever order it is made."""
+    """Policy number ``index`` of the seed: the same bytes whenever and wherever it is made."""
     policy = _Policy(index, seed)
     text = american(paragraphs(list(policy.parts()))).replace("Business Day", "business day")
     return Document(f"policy-{index:04d}-{slug(policy.draft.value('drug'))}.md", text, FORMAT)
@@ -56,6 +39,7 @@ class _Policy:
         self.dice = dice = Dice(f"policies:{seed}:{index}:frame")
         self.service = bool(self.area.get("service"))
         name = brand(index, f"policies:{seed}") + (f" {self.area['suffix'].removeprefix('p')}" if self.service else "")
+        self.claims: dict[str, str] = self.text["claims"][self.area["dosing"]]
         self.drug = name.replace(" rogram", " Program")
         self.indications = dice.some(self.area["indication"], 1 if self.area.get("single") else dice.between(1, 3))
         self.age = dice.pick(self.area.get("ages", (18,)))
@@ -65,7 +49,7 @@ class _Policy:
         self.number = f"{'MED' if self.service else 'PHA'}-{1_000 + 3 * index + dice.below(3)}"
         self.draft.slots.update(self._names(seed))
         self._dates()
-        self.draft.slots.update({f"n_{name}": str(place) for place, name in enumerate(_SECTIONS, 1)})
+        self.draft.slots.update({f"n_{name}": str(place) for place, name in enumerate(self.text["sections"], 1)})
 
     def _rules(self) -> list[tuple[str, Rule]]:
         """What is dosed how: infusions and injections by indication, all else alike for all of them."""
@@ -80,16 +64,13 @@ class _Policy:
         payer = stem(0, f"policies:{seed}:payer")
         model = area.get("generic", f"model {dice.pick('ABCDEFGHKLM')}{dice.between(10, 99)}")
         generic = model if self.service else substance(dice, area["suffix"])
-        claim = _CLAIMS[area["dosing"]][0]
         months = dice.pick(area["months"])
         by_hand = area["dosing"] in ("infusion", "units") or self.service
         rules = [rule for _, rule in self.rules]
-        weighed = f"the member's weight, measured within {dice.pick((14, 30, 60))} days, is stated with the dose of {self.drug} for"
         return {
             "drug": self.drug, "generic": generic, "payer": f"{payer} Health Plan", "specialist": area["specialist"],
-            "age": str(self.age), "weight_item": weighed if area["dosing"] != "oral"
-            else f"the member can swallow tablets of {self.drug} whole and has taken no strong inducer within two weeks before treatment of",
-            "benefit": "medical" if by_hand else "pharmacy", "hcpcs": claim,
+            "age": str(self.age),
+            "benefit": "medical" if by_hand else "pharmacy", "hcpcs": self.claims["billed"],
             "ndc": f"9{dice.between(1000, 9999)}-{dice.between(100, 999):04d}-{dice.between(1, 20):02d}",
             "initial_months": self.draft.count(months, "month"), "continuation_months": self.draft.count(12, "month"),
             "presentation": joined(sorted({rule.presentation for rule in rules})),
@@ -100,8 +81,7 @@ class _Policy:
             "step_count": dice.pick(("one", "two")), "unit_size": rules[0].unit,
             "max_units": f"{max(rule.most_units for rule in rules):,}",
             "min_days": min((rule.slots["min_days"] for rule in rules), key=int),
-            "wastage": "discarded amounts are billed on a line of their own with modifier JW." if area["dosing"] in ("infusion", "units")
-            else "partial units are not paid for.",
+            "waste_rule": self.text["values"]["discarded" if area["dosing"] in ("infusion", "units") else "partial"],
         }  # fmt: skip
 
     def _dates(self) -> None:
@@ -114,7 +94,8 @@ class _Policy:
             "effective": written(self.effective, True),
             "next_review": written(self.effective.replace(year=self.effective.year + 1), True),
             "committee_date": written(self.effective - timedelta(days=dice.between(20, 70)), True),
-            "covered_since": str(self.versions[0].year), "approval_year": str(self.versions[0].year - dice.between(0, 2)),
+            "covered_since": str(self.versions[0].year),
+            "approval_year": str(self.versions[0].year - dice.between(0, 2)),
         })  # fmt: skip
 
     def parts(self) -> Iterator[str]:
@@ -129,7 +110,7 @@ class _Policy:
             ["Contact", f"{person(self.dice)}, extension {self.dice.between(2_000, 7_999)}"],
         ]  # fmt: skip
         yield table(["", ""], rows, 2)
-        for number, (name, title) in enumerate(_SECTIONS.items(), 1):
+        for number, (name, title) in enumerate(self.text["sections"].items(), 1):
             shown = "Facilities and staff" if name == "step" and self.area["dosing"] == "visits" else title
             yield f"## {number}. {shown}"
             yield from getattr(self, f"_{name}")(number)
@@ -137,15 +118,7 @@ class _Policy:
     def _said(self, number: int, section: str, names: list[str], start: int = 1) -> Iterator[str]:
         """Numbered paragraphs of a section, each with its lettered items."""
         for place, name in enumerate(names, start):
-            yield from self._items(f"{number}.{place} ", self.text[section][name])
-
-    def _items(self, lead: str, wordings: list[str]) -> Iterator[str]:
-        chapeau, *items = self.dice.pick(wordings).split("\n")
-        yield lead + self.draft.say(chapeau)
-        kept = [item[2:] for item in items if item.startswith("- ") or self.dice.chance(0.6)]
-        for place, item in enumerate(kept):
-            body = re.sub(r"(; and|[;.])$", "", self.draft.say(item))
-            yield f"({'abcdefghij'[place]}) {body}{'.' if place == len(kept) - 1 else '; and' if place == len(kept) - 2 else ';'}"
+            yield from self.draft.listing(f"{number}.{place} ", self.text[section][name])
 
     def _scope(self, number: int) -> Iterator[str]:
         yield from self._said(number, "scope", ["Purpose", "Benefit", "Not medical advice"])
@@ -170,10 +143,11 @@ class _Policy:
                 "ind": indication["name"], "severity": self.draft.write(indication["severity"]),
                 "prior": self._prior(indication["prior"]), "response": self.draft.write(indication["response"]),
             })  # fmt: skip
-            name = indication["name"]
+            name, form = indication["name"], "tablets_item" if self.area["dosing"] == "oral" else "weight_item"
+            self.draft.slots["form_item"] = self.draft.new(form)
             yield f"### {number}.{place} {name[0].upper() + name[1:]}"
             said = self.text["criteria"]
-            yield from self._items("", said["Lead service" if self.service else "Lead"])
+            yield from self.draft.listing("", said["Lead service" if self.service else "Lead"])
             titles = ["Duration", "Continuation", "Exchange"] if self.dice.chance(0.5) else ["Duration", "Continuation"]
             for title in titles[:1] if self.area["dosing"] == "visits" else titles:
                 yield self.draft.say(said[title])
@@ -185,7 +159,7 @@ class _Policy:
         if self.service:
             return f"before the order for {self.drug} there was {joined(said)}"
         numbered = "; ".join(f"({place}) {item}" for place, item in enumerate(said, 1))
-        lead = f"an adequate trial has failed, or is contraindicated for reasons that the request for {self.drug} states, of"
+        lead = f"an adequate trial has failed, or is contraindicated as the request for {self.drug} explains, of"
         return f"{lead} {numbered}" if len(said) > 1 else f"{lead} {said[0]}"
 
     def _dosing(self, number: int) -> Iterator[str]:
@@ -238,13 +212,12 @@ class _Policy:
 
     def _coding(self, number: int) -> Iterator[str]:
         yield from self._said(number, "coding", ["Claims", "Units"])
-        drug, (code, others) = self.drug, _CLAIMS[self.area["dosing"]]
-        listed = dict(others)
-        rows = [[code, listed.pop(code, f"Code under which {drug} is billed")]]
-        rows += [[other, text] for other, text in listed.items()]
+        billed, listed = self.claims["billed"], {code: text for code, text in self.claims.items() if code != "billed"}
+        rows = [[billed, listed.pop(billed, f"Code under which {self.drug} is billed")]]
+        rows += [[code, text] for code, text in listed.items()]
         diagnoses = {key: text for indication in self.indications for key, text in indication["codes"].items()}
         rows += [[key, text] for key, text in sorted(diagnoses.items())]
-        yield table(["Code", f"Meaning in claims for {drug}"], rows, 2)
+        yield table(["Code", f"Meaning in claims for {self.drug}"], rows, 2)
 
     def _exceptions(self, number: int) -> Iterator[str]:
         yield from self._said(number, "exceptions", ["Off-label", "Appeals", "Continuity"])
@@ -255,11 +228,7 @@ class _Policy:
     def _history(self, number: int) -> Iterator[str]:
         draft, dice = self.draft, self.dice
         yield from self._said(number, "history", ["Lead"])
-        changes = dice.shuffled([
-            "Criteria for {ind} revised after {new:reasons}", "Quantity limit of {drug} changed after {new:reasons}",
-            "Codes updated", "Yearly review without change", "Site-of-care rule added", "Preferred products of the class revised",
-            "Time limits aligned with state law", "Indication {ind} added after {new:reasons}", "Monitoring section extended",
-        ])  # fmt: skip
+        changes = dice.shuffled(self.text["history"]["Changes"])
         rows = [["1", written(self.versions[0], True), draft.write("First issue of the policy on {drug}")]]
         for version, day in enumerate(self.versions[1:], 2):
             rows.append([str(version), written(day, True), draft.write(changes[version - 2])])

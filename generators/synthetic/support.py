@@ -9,23 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from longctx.types import Document
 
-from ._grammar import Dice, Draft, paragraphs, slug, table, texts
+from ._dice import Dice
+from ._grammar import Draft, texts
 from ._names import any_stem, person, stem, trade
+from ._prose import paragraphs, slug, table
 
 FORMAT = "markdown"
 
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _RESPONSE = {"P1": (6, 28), "P2": (25, 110), "P3": (90, 470)}  # minutes to the first answer
 _PROMISED = {"P1": "30 minutes", "P2": "2 hours", "P3": "8 hours"}
 _MEANING = {"P1": "critical", "P2": "high", "P3": "normal"}
 
 
 def make(index: int, seed: int) -> Document:
-    """Ticket number ``index`` of the seed: the same bytes whenever, wherever and in whatever order it is made."""
+    """Ticket number ``index`` of the seed: the same bytes whenever and wherever it is made."""
     ticket = _Ticket(index, seed)
     text = paragraphs(ticket.parts())
     return Document(f"ticket-{index:04d}-{slug(ticket.number)}-{slug(ticket.draft.value('cust'))}.md", text, FORMAT)
@@ -62,7 +63,8 @@ class _Ticket:
             for name in ("reporter", "admin", "manager_c", "agent", "engineer", "lead", "night", "colleague")
         }
         return {
-            **names, "cust": short, "customer": f"{short} {trade(dice)}", "reporter_first": names["reporter"].split()[0],
+            **names, "cust": short, "customer": f"{short} {trade(dice)}",
+            "reporter_first": names["reporter"].split()[0],
             "company": lambda: f"{any_stem(self.draft.dice)} {trade(self.draft.dice)}", "product": self.product["name"],
         }  # fmt: skip
 
@@ -81,7 +83,8 @@ class _Ticket:
             "change_id": f"CHG{dice.between(100_000, 990_000)}", "app": f"{any_stem(dice).lower()}.example",
             "pid": str(dice.between(700, 31_000)), "hex": f"{dice.between(16**7, 16**8 - 1):x}",
             "hex2": f"{dice.between(16**7, 16**8 - 1):x}", "user": f"u{dice.between(1_000, 99_000)}",
-            "ip": f"198.51.100.{dice.between(2, 250)}", "lan": lambda: f"10.{draw.between(8, 60)}.{draw.below(250)}.{draw.between(2, 250)}",
+            "ip": f"198.51.100.{dice.between(2, 250)}",
+            "lan": lambda: f"10.{draw.between(8, 60)}.{draw.below(250)}.{draw.between(2, 250)}",
         }  # fmt: skip
 
     def _times(self) -> dict[str, str | Callable[[], str]]:
@@ -203,10 +206,7 @@ class _Ticket:
         self._status("New", "In progress")
         self._support(self.case["ask"], (5, 90))
         self._status("In progress", "Waiting for customer")
-        self._customer("Here is what you asked for. " + self.dice.pick((
-            "The log of {host} shows entries like the following; I have marked nothing, {admin} thinks they are all of the kind.",
-            "This is from {host}. {admin} has taken the same from {host2}, where {cust} sees it {int:2..9} times less often.",
-        )))  # fmt: skip
+        self._customer(self.talk["attached"])
         self._logs()
         self._status("Waiting for customer", "In progress")
         self._support(self.talk["ack_log"], (30, 240), greet=False)
@@ -286,7 +286,7 @@ class _Ticket:
         rows = [
             ["First response", f"{minutes} minutes"], ["Workaround after", _span(self.relieved - self.created)],
             ["Resolved after", _span(self.resolved - self.created)],
-            ["Corrected in", f"{self.draft.value('product')} {self.draft.value('fixed')}, installed {applied:%Y-%m-%d}"],
+            ["Corrected in", self.draft.write(f"{{product}} {{fixed}}, installed {applied:%Y-%m-%d}")],
             ["Article", self.draft.value("kb")], ["Entries", str(sum(part.startswith("**") for part in self.entries))],
         ]  # fmt: skip
         return table(["Measure", "Value"], rows, 2)
