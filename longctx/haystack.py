@@ -137,7 +137,7 @@ class _Builder:
             pieces = self._pieces(passages, places, order)
             gap, closing = self._close(passages, pieces)
             if closing is not None:
-                pieces.repeated = budget - reserve > self.corpus.cut_token[-1]
+                pieces.repeated = bool(budget - reserve > self.corpus.cut_token[-1])
                 return self._finish(pieces, closing)
             if reserve == budget:
                 raise ImpossibleSample(

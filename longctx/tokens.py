@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,6 +194,26 @@ def _with_bytes(encoding: Any, text: str) -> Encoding:
     return Encoding(ids, offsets[:, 0], offsets[:, 1])
 
 
+_GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")  # names of one class, before and since transformers 5
+
+
+def _loader(folder: Path) -> Any:
+    """The class that loads a folder's tokenizer, as transformers' AutoTokenizer would choose it.
+
+    AutoTokenizer imports torch, which takes seconds; where the folder names the generic class, that is not needed.
+    """
+    config = folder / "tokenizer_config.json"
+    if config.is_file() and (folder / "tokenizer.json").is_file():
+        described = json.loads(config.read_text("utf-8"))
+        if described.get("tokenizer_class") in _GENERIC and "auto_map" not in described:
+            from transformers import PreTrainedTokenizerFast
+
+            return PreTrainedTokenizerFast
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
+
+
 def load_tokenizer(name: str, template_options: dict[str, Any] | None = None) -> Tokenizer:
     """Load a tokenizer from a folder or by Hugging Face id, or the one of an embedded model.
 
@@ -201,13 +222,11 @@ def load_tokenizer(name: str, template_options: dict[str, Any] | None = None) ->
     """
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    from transformers import AutoTokenizer
+    from longctx.models import locate
 
-    from longctx.models import resolve
-
-    path = resolve(name).path
+    path = locate(name)
     try:
-        hf = AutoTokenizer.from_pretrained(str(path))
+        hf = _loader(Path(path)).from_pretrained(path)
     except Exception as error:  # the loader raises OSError, ValueError, KeyError … for the same thing
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TokenizerError(

@@ -19,7 +19,7 @@ def parse_count(text: str | int) -> int:
         UsageError: not such a number, or not whole.
     """
     match = re.fullmatch(r"\s*(\d[\d,_]*(?:\.\d+)?)\s*([kmgKMG]?)\s*", str(text))
-    if not match:
+    if not match or len(match[1]) > 15:
         raise UsageError(f"{text!r} is not a number; possible are forms such as 4096, 4K or 1M.")
     value = float(re.sub("[,_]", "", match[1])) * _FACTORS[match[2].lower()]
     if value != int(value):

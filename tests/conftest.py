@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and no time limit: a busy machine is no failure.
+settings.register_profile("longctx", deadline=None, derandomize=True)
+settings.load_profile("longctx")
 
 # Read when the libraries are imported: tests reach for no hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
