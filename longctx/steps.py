@@ -1,4 +1,4 @@
-"""How far reading, making, encoding and building are: one line that moves on a terminal, a line now and then elsewhere."""
+"""How far reading, making, encoding and building are: one line on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
