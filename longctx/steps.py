@@ -1,33 +1,40 @@
-"""How far reading, making, encoding and building are: one line on a terminal, a line now and then elsewhere."""
+"""How far reading, making, encoding and building are: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from longctx.sources import Progress
+
+_EVERY_S = 5.0  # seconds between two lines where there is no terminal
 
 
-class Steps:
+@contextmanager
+def steps() -> Iterator[Progress]:
     """A callback (what is being done, done, total) that shows it on stderr."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress as Bars
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        """Begin silently: what takes less than the first interval is not shown."""
-        self._stream = stream or sys.stderr
-        self._moves = self._stream.isatty()
-        self._every_s = 0.2 if self._moves else 5.0
-        self._said = time.monotonic()
-        self._open = False  # a line is on the terminal that has not ended
+        with Bars(console=Console(stderr=True), transient=True) as bars:
+            tasks: dict[str, int] = {}
 
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """Show the step if it is time to."""
-        if time.monotonic() - self._said >= self._every_s:
-            self._said = time.monotonic()
-            share = f" ({done / total:.0%})" if total else ""
-            line = f"longctx: {what}: {done:,} of {total:,}{share}"
-            self._stream.write(f"\r\x1b[K{line}" if self._moves else f"{line}\n")
-            self._stream.flush()
-            self._open = self._moves
-        if self._open and done >= total:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
-            self._open = False
+            def show(what: str, done: int, total: int) -> None:
+                if what not in tasks:
+                    tasks[what] = bars.add_task(what, total=total)
+                bars.update(tasks[what], completed=done, total=total, visible=done < total)  # type: ignore[arg-type]
+
+            yield show
+        return
+    said = time.monotonic()
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal said
+        if time.monotonic() - said >= _EVERY_S:
+            said = time.monotonic()
+            print(f"longctx: {what}: {done:,} of {total:,}", file=sys.stderr)
+
+    yield tell

@@ -13,7 +13,7 @@ from longctx.builder import Builder, pick_tasks
 from longctx.cli._options import json_option, sample_options, sweep_fields
 from longctx.errors import LongctxError
 from longctx.plan import in_order
-from longctx.steps import Steps
+from longctx.steps import steps
 from longctx.sweep import Sweep, read_sweep
 from longctx.tokens import Tokenizer
 from longctx.types import Sample
@@ -44,16 +44,16 @@ def command(
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     tasks = pick_tasks(asked, generators)
     count = tokens = 0
-    progress = Steps()
-    builder = Builder(asked, tasks, corpora_folders, progress)
-    cells = in_order(asked.cells())
-    for cell in cells:
-        sample = builder.build(cell)
-        if verify:
-            check(sample, builder.tokenizer)
-        out.write(json.dumps(as_line(sample), ensure_ascii=False) + "\n")
-        count, tokens = count + 1, tokens + len(sample.prompt_ids)
-        progress("building", count, len(cells))
+    with steps() as progress:
+        builder = Builder(asked, tasks, corpora_folders, progress)
+        cells = in_order(asked.cells())
+        for cell in cells:
+            sample = builder.build(cell)
+            if verify:
+                check(sample, builder.tokenizer)
+            out.write(json.dumps(as_line(sample), ensure_ascii=False) + "\n")
+            count, tokens = count + 1, tokens + len(sample.prompt_ids)
+            progress("building", count, len(cells))
     if as_json and out.name != "<stdout>":
         click.echo(json.dumps({"samples": count, "prompt_tokens": tokens, "out": str(out.name)}))
     else:

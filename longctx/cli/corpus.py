@@ -11,7 +11,7 @@ import click
 
 from longctx.cli._options import json_option
 from longctx.corpus import Corpora
-from longctx.steps import Steps
+from longctx.steps import steps
 from longctx.tokens import load_tokenizer
 from longctx.units import parse_count
 from longctx.visible import visible
@@ -40,8 +40,9 @@ def command(
 
     What was read and encoded is kept in the cache by content: only changed files are read again.
     """
-    corpora = Corpora(load_tokenizer(tokenizer or model), extra, voice, progress=Steps())
-    described = {"name": source, **corpora.get(source, parse_count(length)).describe()}
+    with steps() as progress:
+        corpora = Corpora(load_tokenizer(tokenizer or model), extra, voice, progress=progress)
+        described = {"name": source, **corpora.get(source, parse_count(length)).describe()}
     click.echo(json.dumps(described) if as_json else _text(described))
 
 

@@ -18,7 +18,7 @@ from longctx.errors import RunError
 from longctx.plan import Plan
 from longctx.progress import Progress, duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
-from longctx.steps import Steps
+from longctx.steps import steps
 from longctx.sweep import Sweep, read_sweep
 from longctx.visible import clip, visible
 
@@ -54,7 +54,7 @@ def command(
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
     if dry_run:
-        found = preview(asked, **folders, note=_say, steps=Steps())
+        found = preview(asked, **folders, note=_say, steps=steps)
         click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
         return
     path = out or Path("runs") / (Path(sweep).stem if sweep else default_name(asked))
@@ -63,7 +63,7 @@ def command(
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
         with _ended_by_sigterm():
-            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=Steps())
+            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=steps)
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
         _say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
