@@ -19,7 +19,7 @@ from pathlib import Path
 from longctx.documents.base import READER_VERSION, Reading
 from longctx.documents.formats import suffix_of
 
-_LIBRARIES = ("pypdf", "python-docx", "lxml", "charset-normalizer")
+_LIBRARIES = ("pypdf", "cryptography", "python-docx", "lxml", "charset-normalizer")
 
 
 class ReadingCache:

@@ -120,15 +120,23 @@ def _page_text(page: Any, fonts: dict[int, Any]) -> tuple[str, list[str]]:
 def _field_values(page: Any) -> list[str]:
     """Filled-in form fields, which are no part of the page's own content: "name: value"."""
     values = []
-    for annotation in page.get("/Annots") or ():
+    for annotation in _entry(page, "/Annots") or ():
         field = annotation.get_object()
-        if field.get("/Subtype") != "/Widget":
+        if not isinstance(field, dict) or _entry(field, "/Subtype") != "/Widget":
             continue
-        value = field.get("/V")
-        name = field.get("/TU") or field.get("/T")
-        if isinstance(value, str) and value.strip() and not value.startswith("/"):
-            values.append(f"{name}: {value}" if isinstance(name, str) else value)
+        parent = _entry(field, "/Parent")  # of a field that shows in several places, only this has the value
+        parent = parent if isinstance(parent, dict) else {}
+        value = _entry(field, "/V") or _entry(parent, "/V")
+        names = (_entry(place, key) for place in (field, parent) for key in ("/TU", "/T"))
+        name = next((name for name in names if isinstance(name, str)), "")
+        if isinstance(value, str) and value.strip() and not value.startswith("/"):  # else the state of a button
+            values.append(f"{name}: {value}" if name else value)
     return values
+
+
+def _entry(dictionary: Any, key: str) -> Any:
+    value = dictionary.get(key)
+    return value.get_object() if value is not None else None
 
 
 def _has_picture(page: Any) -> bool:

@@ -139,9 +139,10 @@ class _Page:
                 font = Font.from_font_resource(resource)
             except Exception:  # a broken font costs its own text only
                 font = None
-            if font and not font.character_map and resource.get("/Encoding") in ("/Identity-H", "/Identity-V"):
+            identity = _resolved(resource.get("/Encoding")) in ("/Identity-H", "/Identity-V")
+            if font and identity and not font.character_map:
                 font = None  # numbers of glyphs, which only the font file itself could explain
-            matrix = resource.get("/FontMatrix") if font and font.sub_type == "Type3" else None
+            matrix = _resolved(resource.get("/FontMatrix")) if font and font.sub_type == "Type3" else None
             scale = abs(_number(matrix[0], 0.001)) if isinstance(matrix, list) and matrix else 0.001
             # Keeping the resource keeps its id from being given to another.
             self.fonts[id(resource)] = (resource, font, scale)
@@ -152,7 +153,7 @@ class _Page:
         """Follow a form, a content stream drawn as a whole (letterheads, stamps, pages made from other pages)."""
         forms = _resolved(resources.get("/XObject"))
         form = _resolved(forms.get(name)) if isinstance(forms, DictionaryObject) else None
-        if not isinstance(form, DictionaryObject) or form.get("/Subtype") != "/Form" or depth >= _DEEPEST:
+        if not isinstance(form, DictionaryObject) or _resolved(form.get("/Subtype")) != "/Form" or depth >= _DEEPEST:
             return
         self.forms += 1
         if self.forms > _MOST_FORMS:

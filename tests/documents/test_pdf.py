@@ -134,8 +134,12 @@ def test_font_that_does_not_say_what_it_shows_is_noted() -> None:
 
 def test_form_fields_are_part_of_the_text() -> None:
     field = b"<</Type/Annot/Subtype/Widget/FT/Tx/T(tenant)/V(Ada Lovelace)/Rect[0 0 1 1]>>"
-    text = read(pdf(shown("Lease", 72, 700), objects=[field], page="/Annots[10 0 R]")).text
-    assert text == "Lease\ntenant: Ada Lovelace"
+    shared = b"<</T(rent)/V(1,200)/Kids[11 0 R]>>"
+    widget = b"<</Type/Annot/Subtype/Widget/Parent 12 0 R/Rect[0 0 1 1]>>"
+    button = b"<</Type/Annot/Subtype/Widget/FT/Btn/T(agreed)/V/Yes/Rect[0 0 1 1]>>"
+    objects = [field, widget, shared, button, b"[10 0 R 11 0 R 13 0 R]"]
+    text = read(pdf(shown("Lease", 72, 700), objects=objects, page="/Annots 14 0 R")).text
+    assert text == "Lease\ntenant: Ada Lovelace\nrent: 1,200"
 
 
 def test_symbols_of_check_boxes() -> None:
