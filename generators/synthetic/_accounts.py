@@ -148,7 +148,10 @@ def _opening(
         "Treasury stock": -share(revenue, dice.between(10, 60)),
     }
     owed = sum(balance[name] for name in (*LIABILITIES, EQUITY[0], *EQUITY[2:]))
-    balance["Retained earnings"] = sum(balance[name] for name in ASSETS) - owed
+    earned = sum(balance[name] for name in ASSETS) - owed
+    missing = max(share(revenue, 90) - earned, 0)  # a company that starts in deficit would need other sentences
+    balance["Goodwill"] += missing
+    balance["Retained earnings"] = earned + missing
     return balance
 
 

@@ -142,7 +142,7 @@ class Draft:
         Those with ``~ `` are left out now and then, and so are those that refer to what is not there. ``; or`` at the
         end of an item makes the items alternatives.
         """
-        possible = [one for one in wordings if needs(parse(one)) <= self.refs.keys()]
+        possible = [one for one in wordings if needs(parse(one.split("\n")[0])) <= self.refs.keys()]
         chapeau, *items = self.dice.pick(possible).split("\n")
         yield lead + self.say(chapeau)
         joint = "; or" if any(item.endswith("; or") for item in items) else "; and"

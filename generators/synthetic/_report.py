@@ -166,7 +166,7 @@ class Report:
         price, cost = dice.between(30, 160), -dice.between(20, 150)
         parts = f"acquisitions contributed {signed(bought)} percentage points and organic growth {signed(gap - bought)}"
         net = f"Net {'income' if earned >= 0 else 'loss'} was {millions(earned)} in fiscal {self.fy}"
-        was = f"net {'income' if earlier >= 0 else 'loss'} of {millions(earlier)} in fiscal {self.fy - 1}"
+        was = f"{'net income' if earlier >= 0 else 'a net loss'} of {millions(earlier)} in fiscal {self.fy - 1}"
         return {
             "growth_parts": parts if bought else "there was no contribution from acquisitions",
             "bp_price": f"{price:+d}",
@@ -229,7 +229,7 @@ class Report:
 
     def _debt(self) -> Slots:
         last, dice, made = self.last, self.dice, self.made
-        owed, drawn = _owed(last), last["Proceeds from borrowings"]
+        owed = _owed(last)
         earnings = max(last["Operating income"] + last["Depreciation"] + last["Amortization"], 1)
         leverage = max((owed - last["Cash and cash equivalents"]) * 100 // earnings, 0)
         due = notes.maturities(made, self.notes_after)
@@ -244,7 +244,6 @@ class Report:
             "lev_actual": f"{leverage / 100:.2f} to 1",
             "facility": f"${line} million",
             "average_rate": percent(last["Interest expense"], _owed(self.before)),
-            "drawn_phrase": f", borrowed {millions(drawn)}" if drawn else "",
             "floating": percent(owed - made.notes_due, owed),
             "rate_effect": millions((owed - made.notes_due) // 100),
             "instalment": millions(made.instalment),
@@ -257,8 +256,12 @@ class Report:
     def _stock(self) -> Slots:
         dice, shares, fy = self.dice, self.made.shares[-1], self.fy
         paid, bought = -self.last["Dividends paid"], -self.last["Repurchases of common stock"]
-        returned = [f"paid dividends of {millions(paid)}"] if paid else []
-        returned += [f"repurchased shares for {millions(bought)}"] if bought else []
+        done = [
+            (self.last["Repayments of long-term debt"], "repaid {} of long-term debt"),
+            (self.last["Proceeds from borrowings"], "borrowed {}"),
+            (paid, "paid dividends of {}"),
+            (bought, "repurchased shares for {}"),
+        ]
         cents = max(paid * 100 // shares, 1)
         dividend = f"It paid dividends of {cents} cents a share, {millions(paid)} in total, in fiscal {fy}."
         return {
@@ -268,7 +271,7 @@ class Report:
             "price_high": f"${self.price * 131 // 100 + 2}.{dice.between(10, 99)}",
             "market_value": millions(self.price * shares * dice.between(82, 97) // 100),
             "authorised": millions(bought * dice.between(2, 5) + 5_000),
-            "return_phrase": f" and {joined(returned)}" if returned else "",
+            "financing": joined([text.format(millions(amount)) for amount, text in done if amount]),
             "dividend_sentence": dividend if paid else f"It paid no dividend in fiscal {fy} and plans none.",
             "unrecognised": millions(share(self.last["Share-based compensation"], dice.between(900, 1_700))),
         }

@@ -39,8 +39,9 @@ def make(index: int, seed: int) -> Document:
     draft, deal = _open(index, seed, kind)
     grammar = _grammar(kind)
     outline = _outline(draft, grammar, deal)
-    parts = [*_preamble(draft, grammar), *_body(draft, grammar, outline), *_schedules(draft, deal), *_signatures(draft)]
-    text = paragraphs(parts)
+    preamble, schedules = list(_preamble(draft, grammar)), list(_schedules(draft, deal))
+    body = _body(draft, grammar, outline, [*preamble[3:], *schedules])
+    text = paragraphs([*preamble, *body, *schedules, *_signatures(draft)])
     if draft.value("spelling") == "American":
         text = american(text)
     name = slug(f"{draft.value('A')} {draft.value('A_trade')}")
@@ -201,10 +202,13 @@ def _preamble(draft: Draft, grammar: dict[str, Any]) -> Iterator[str]:
     yield draft.say("[{A} and {B} therefore agree as follows:|Now therefore {A} and {B} agree as follows:]")
 
 
-def _body(draft: Draft, grammar: dict[str, Any], outline: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[str]:
+def _body(
+    draft: Draft, grammar: dict[str, Any], outline: Sequence[tuple[str, dict[str, Any]]], around: Sequence[str]
+) -> Iterator[str]:
     """The articles; the definitions come first but are written last, when it is known which terms are used."""
     articles = [_article(draft, number, clauses, label) for number, (label, clauses) in enumerate(outline, 1)]
-    used = "\n".join(re.sub(r"\*\*.*?\*\*", "", part) for article in articles for part in article[1:])
+    said = [part for article in articles for part in article[1:]] + [part for part in around if part[0] != "#"]
+    used = "\n".join(re.sub(r"\*\*.*?\*\*", "", part) for part in said)
     heading, *interpretation = articles[0]
     yield heading
     yield "1.1 In this Agreement:"

@@ -121,7 +121,7 @@ class _Policy:
             yield from self.draft.listing(f"{number}.{place} ", self.text[section][name])
 
     def _scope(self, number: int) -> Iterator[str]:
-        yield from self._said(number, "scope", ["Purpose", "Benefit", "Not medical advice"])
+        yield from self._said(number, "scope", ["Purpose", "Benefit", "Responsibilities", "Not medical advice"])
 
     def _definitions(self, number: int) -> Iterator[str]:
         yield f"{number}.1 In this policy:"
@@ -208,7 +208,9 @@ class _Policy:
             names.append("Site of care")
         elif not self.service:
             names.append("Dispensing")
-        yield from self._said(number, "procedure", [*names, "Peer review"])
+        yield from self._said(
+            number, "procedure", [*names, "Retrospective review", "Notice of decision", "Peer review"]
+        )
 
     def _coding(self, number: int) -> Iterator[str]:
         yield from self._said(number, "coding", ["Claims", "Units"])

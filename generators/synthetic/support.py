@@ -238,7 +238,7 @@ class _Ticket:
         draft, dice, talk = self.draft, self.dice, self.talk
         self._support(self.case["cause"], (300, 2_600), "engineer")
         self._support(self.case["fix"], (60, 3_000), "engineer")
-        window = (self.now + timedelta(days=dice.between(2, 9))).replace(
+        window = (self.now + timedelta(days=dice.between(4, 11))).replace(
             hour=dice.between(19, 22), minute=dice.pick((0, 30))
         )
         done = window + timedelta(minutes=dice.between(25, 95))

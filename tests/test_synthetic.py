@@ -1,0 +1,518 @@
+"""Synthetic documents: the same everywhere, never the same paragraph twice, and right in the eyes of their trade."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from functools import cache
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from longctx.tasks import load_maker
+from longctx.types import Document
+
+MAKERS = ("contracts", "disclosures", "support", "policies")
+LONG = 60  # shorter paragraphs, such as headings, may come twice
+
+every_maker = pytest.mark.parametrize("maker", MAKERS)
+
+
+@cache
+def made(maker: str, index: int, seed: int = 1) -> Document:
+    return load_maker(maker)(index, seed)
+
+
+def documents(maker: str, chars: int, seed: int = 1) -> Iterator[Document]:
+    index = 0
+    while chars > 0:
+        document = made(maker, index, seed)
+        yield document
+        chars -= len(document.text)
+        index += 1
+
+
+def part(name: str) -> ModuleType:
+    """A module beside the makers."""
+    package = load_maker("contracts").__module__.rpartition(".")[0]
+    return importlib.import_module(f"{package}.{name}")
+
+
+def repeated(maker: str, chars: int, seed: int) -> list[str]:
+    seen: set[str] = set()
+    twice = []
+    for document in documents(maker, chars, seed):
+        for paragraph in document.text.split("\n\n"):
+            if len(paragraph) >= LONG:
+                if paragraph in seen:
+                    twice.append(paragraph)
+                seen.add(paragraph)
+    return twice
+
+
+def tables(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """Head and rows of each table."""
+    for paragraph in text.split("\n\n"):
+        lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in paragraph.strip().split("\n")]
+        if len(lines) > 2 and paragraph.startswith("|"):
+            yield lines[0], lines[2:]
+
+
+def number(cell: str) -> int:
+    """A whole amount, in whatever currency; parentheses are a minus, a dash is nothing."""
+    if cell in ("", "—"):
+        return 0
+    digits = int(re.sub(r"[^\d]", "", cell))
+    return -digits if cell.startswith("(") else digits
+
+
+# What holds for all
+
+
+@every_maker
+def test_the_same_bytes_in_another_process_and_order(maker: str) -> None:
+    script = (
+        "import sys, hashlib; from longctx.tasks import load_maker; make = load_maker(sys.argv[1])\n"
+        "for index in (17, 3, 11): print(hashlib.sha256(make(index, 5).text.encode()).hexdigest())"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    out = subprocess.run(
+        [sys.executable, "-c", script, maker], capture_output=True, text=True, check=True, env=environment
+    )
+    here = [hashlib.sha256(made(maker, index, 5).text.encode()).hexdigest() for index in (17, 3, 11)]
+    assert out.stdout.split() == here
+
+
+def test_draws_are_those_of_every_python_version() -> None:
+    dice = part("_dice").Dice("contracts:1:0")
+    assert [dice.below(1000) for _ in range(4)] == [810, 706, 67, 277]
+    assert "".join(dice.shuffled("abcdef")) == "dbfcae"
+
+
+@every_maker
+def test_no_paragraph_twice(maker: str) -> None:
+    assert repeated(maker, 500_000, seed=2) == []
+
+
+@pytest.mark.slow
+@every_maker
+def test_no_paragraph_twice_in_two_million_tokens(maker: str) -> None:
+    assert repeated(maker, 9_000_000, seed=3) == []
+
+
+@every_maker
+def test_paths_are_distinct_and_formats_named(maker: str) -> None:
+    paths = [document.path for document in documents(maker, 400_000)]
+    assert len(set(paths)) == len(paths)
+    assert all(re.fullmatch(r"[a-z0-9-]+\.md", path) for path in paths)
+    module = sys.modules[load_maker(maker).__module__]
+    assert {document.format for document in documents(maker, 400_000)} == {module.FORMAT}
+
+
+@every_maker
+def test_sizes(maker: str) -> None:
+    low, high = (3_000, 15_000) if maker == "support" else (10_000, 60_000)
+    assert all(low <= len(document.text) <= high for document in documents(maker, 1_000_000))
+
+
+@every_maker
+def test_another_seed_makes_other_documents(maker: str) -> None:
+    ours = {p for p in made(maker, 0).text.split("\n\n") if len(p) >= LONG}
+    others = {p for p in made(maker, 0, 9).text.split("\n\n") if len(p) >= LONG}
+    assert not ours & others
+
+
+@every_maker
+def test_nothing_is_left_of_the_grammar(maker: str) -> None:
+    for document in documents(maker, 1_500_000):
+        prose = "\n\n".join(p for p in document.text.split("\n\n") if not p.startswith(("```", "|")))
+        for pattern in (
+            r"[{}\[\]]",
+            r"\S  +\S",
+            r" [,.;:](?=\s|$)",
+            r",,|;;|,\.|;\.|(?<!\w)@[a-z]",
+            r"\b([A-Za-z]+) \1\b",
+        ):
+            found = re.search(pattern, prose)
+            assert not found, prose[max(found.start() - 80, 0) : found.end() + 80]
+        assert document.text.endswith("\n")
+        assert not document.text.endswith("\n\n")
+
+
+@every_maker
+def test_articles_agree(maker: str) -> None:
+    for document in documents(maker, 1_500_000):
+        prose = document.text.replace("Exhibit A", "")
+        assert not re.search(r"\ba (?=[aeiou])(?!uni|use|usa|eu|one\b)\w+", prose)
+        assert not re.search(r"\ban (?=[bcdfgjkpqtvwyz])\w+", prose)
+
+
+@every_maker
+def test_periods_are_such_as_people_agree(maker: str) -> None:
+    most = {"day": 420, "month": 48, "week": 60, "year": 30, "hour": 100}
+    for document in documents(maker, 1_500_000):
+        for figure, unit in re.findall(
+            r"\b(\d[\d,]*)\)? (day|month|week|year|hour)s\b", document.text.replace("200,000 hours", "")
+        ):
+            assert number(figure) <= most[unit], f"{figure} {unit}s in {document.path}"
+
+
+# Contracts
+
+
+def contract_kinds() -> Iterator[Document]:
+    return documents("contracts", 1_500_000)
+
+
+def test_all_kinds_of_contract_come_within_a_few() -> None:
+    kinds = {made("contracts", index).path.rsplit("-", 3)[0].split("-0")[0] for index in range(10)}
+    assert len(kinds) == 10
+
+
+def test_references_lead_to_clauses_that_are_there() -> None:
+    for document in contract_kinds():
+        text = document.text
+        clauses = set(re.findall(r"^(\d+\.\d+) ", text, re.MULTILINE))
+        articles = set(re.findall(r"^## (?:Article )?(\d+)\. ", text, re.MULTILINE))
+        schedules = set(re.findall(r"^## ((?:Schedule|Exhibit) \w+)\. ", text, re.MULTILINE))
+        named = re.findall(r"(?:[Cc]lause|Section) (\d+\.\d+)", text)
+        assert len(named) > 1
+        assert set(named) <= clauses, document.path
+        assert set(re.findall(r"(?:[Cc]lause|Article) (\d+)\b(?!\.\d)", text)) <= articles, document.path
+        assert set(re.findall(r"((?:Schedule|Exhibit) (?:\d+|[A-G]))\b", text)) == schedules, document.path
+
+
+def test_defined_terms_are_used_and_used_terms_defined() -> None:
+    for document in contract_kinds():
+        defined = re.findall(r'^"([A-Z][\w ]+)" (?:means|has the meaning)', document.text, re.MULTILINE)
+        assert sorted(defined, key=str.lower) == defined
+        assert len(set(defined)) == len(defined) >= 3
+        lines = document.text.split("\n")
+        for term in defined:
+            elsewhere = [
+                line for line in lines if re.search(rf"\b{term}s?\b", line) and not line.startswith(f'"{term}"')
+            ]
+            assert elsewhere, f"{term} in {document.path}"
+        body = "\n".join(line for line in lines if not line.startswith("#"))
+        body = re.sub(r"\*\*.*?\*\*", "", body)
+        for term in ("Confidential Information", "Business Day", "Contract Year", "Affiliate", "Effective Date",
+                     "Force Majeure Event", "Intellectual Property Right", "Initial Term", "Change of Control"):  # fmt: skip
+            if re.search(rf"\b{term}s?\b", body):
+                assert any(term in known for known in defined), f"{term} in {document.path}"
+
+
+def test_items_are_lettered_and_joined() -> None:
+    for document in contract_kinds():
+        items = re.findall(r"^\(([a-j])\) (.*)$", document.text, re.MULTILINE)
+        for (letter, text), (following, _) in zip(items, [*items[1:], ("a", "")], strict=False):
+            ending = "." if following == "a" else ";"
+            assert text.endswith((ending, "; and", "; or")), text
+            assert following in ("a", chr(ord(letter) + 1))
+
+
+def by_kind(kind: str, count: int = 8) -> list[str]:
+    found = (made("contracts", index) for index in range(10 * count))
+    return [document.text for document in found if document.path.startswith(f"{kind}-")]
+
+
+def test_instalments_add_up_to_the_loan() -> None:
+    for text in by_kind("loan"):
+        _, rows = next(table for table in tables(text) if "Outstanding" in " ".join(table[0]))
+        principal = number(re.findall(r"term loan facility of (\S+)", text)[0])
+        assert sum(number(row[2]) for row in rows) == principal
+        left = [principal - number(rows[0][2]) * (place + 1) for place in range(len(rows))]
+        assert [number(row[3]) for row in rows] == left
+        assert rows[-1][1] in text.split("## Schedule")[0].split("## Exhibit")[0]
+
+
+def test_rent_is_twelve_months_of_rent() -> None:
+    for text in by_kind("lease"):
+        areas = next(rows for head, rows in tables(text) if head[1].startswith("Area"))
+        assert sum(number(row[1]) for row in areas[:-1]) == number(areas[-1][1])
+        assert all(number(row[1]) > 0 for row in areas)
+        rents = next(rows for head, rows in tables(text) if head[-1] == "Rent a month")
+        assert all(number(row[3]) == 12 * number(row[4]) for row in rents)
+        assert rents[0][3] in text.split("## Exhibit")[0].split("## Schedule")[0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "head"), [("msa", "Milestone"), ("saas", "Plan"), ("licence", "Module"), ("asset-sale", "Assets"), ("employment", "Objective")]
+)  # fmt: skip
+def test_totals_of_schedules(kind: str, head: str) -> None:
+    for text in by_kind(kind):
+        rows = next(rows for heads, rows in tables(text) if head in heads)
+        column = {"saas": 3, "msa": 3}.get(kind, 1)
+        assert sum(number(row[column]) for row in rows[:-1]) == number(rows[-1][column])
+
+
+def test_american_contracts_are_in_american_spelling() -> None:
+    for document in contract_kinds():
+        if "US$" in document.text:
+            assert not re.search(r"\b(licence|organised|favour|instalment|endeavours|per cent)\b", document.text)
+
+
+# Annual reports
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[str]:
+    return [made("disclosures", index).text for index in range(40)]
+
+
+def statement(text: str, heading: str) -> dict[str, list[int]]:
+    """A table under a heading: name of the row → amounts."""
+    after = text.split(f"### {heading}")[1]
+    _, rows = next(tables(after))
+    return {row[0]: [number(cell) for cell in row[1:]] for row in rows if "per share" not in row[0]}
+
+
+def columns(rows: dict[str, list[int]], *names: str) -> list[int]:
+    found = [rows[name] for name in names if name in rows]
+    return [sum(cells) for cells in zip(*found, strict=True)]
+
+
+def test_income_statements_add_up(reports: list[str]) -> None:
+    for text in reports:
+        rows = statement(text, "Statements of income")
+        gross = [a - b for a, b in zip(rows["Revenue"], rows["Cost of revenue"], strict=True)]
+        assert rows["Gross profit"] == gross
+        costs = columns(rows, "Selling, general and administrative", "Research and development",
+                        "Amortization of intangible assets", "Restructuring charges")  # fmt: skip
+        assert rows["Operating income"] == [a - b for a, b in zip(gross, costs, strict=True)]
+        pretax = [
+            a - b + c
+            for a, b, c in zip(rows["Operating income"], rows["Interest expense"], rows["Interest income"], strict=True)
+        ]
+        assert rows["Income before income taxes"] == pretax
+        tax = rows.get("Provision for income taxes", [0, 0, 0])
+        assert rows["Net income"] == [a - b for a, b in zip(pretax, tax, strict=True)]
+
+
+def test_balance_sheets_balance_and_cash_flows_lead_there(reports: list[str]) -> None:
+    for text in reports:
+        balance, flows = statement(text, "Balance sheets"), statement(text, "Statements of cash flows")
+        assert balance["Total assets"] == balance["Total liabilities and stockholders' equity"]
+        assert columns(balance, "Total liabilities", "Total stockholders' equity") == balance["Total assets"]
+        names = list(balance)
+        current = names[: names.index("Total current assets")]
+        assert columns(balance, *current) == balance["Total current assets"]
+        fixed = names[names.index("Total current assets") : names.index("Total assets")]
+        assert columns(balance, *fixed) == balance["Total assets"]
+        assert balance["Cash and cash equivalents"] == flows["Cash at end of year"][:2]
+        assert columns(flows, "Cash at beginning of year", "Net change in cash") == flows["Cash at end of year"]
+        parts = ("Net cash provided by operating activities", "Net cash used in investing activities",
+                 "Net cash provided by (used in) financing activities")  # fmt: skip
+        assert columns(flows, *parts) == flows["Net change in cash"]
+        names = list(flows)
+        operating = names[: names.index(parts[0])]
+        assert columns(flows, *operating) == flows[parts[0]]
+        equity = statement(text, "Statement of stockholders' equity")
+        assert all(sum(cells[:-1]) == cells[-1] for cells in equity.values())
+        assert list(equity.values())[-1][-1] == balance["Total stockholders' equity"][0]
+        assert columns(equity, *list(equity)[:-1]) == list(equity.values())[-1]
+        assert min(balance["Retained earnings"]) > 0
+
+
+def test_notes_split_what_statements_show(reports: list[str]) -> None:
+    for text in reports:
+        income, balance = statement(text, "Statements of income"), statement(text, "Balance sheets")
+        for part_of in (text.split("### Results of operations")[1], text.split("Revenue\n\n", 1)[1]):
+            _, rows = next(tables(part_of))
+            amounts = [[number(cell) for cell in row[1:]] for row in rows]
+            assert [sum(column) for column in zip(*amounts[:-1], strict=True)] == amounts[-1] == income["Revenue"]
+        for head, rows in tables(text.split("## Item 7.")[1]):
+            amounts = {row[0]: [number(cell) for cell in row[1:]] for row in rows}
+            last = list(amounts.values())[-1]
+            if "Segment operating profit" in amounts:
+                assert last == income["Operating income"]
+            if "Property at cost" in amounts:
+                assert last == balance["Property, plant and equipment, net"]
+                assert columns(amounts, "Property at cost", "Accumulated depreciation") == last
+            if head[-1] == "Total" and rows[0][0].startswith("Balance on") and len(head) == len(rows[0]):
+                assert columns(amounts, *list(amounts)[:-1]) == last
+                assert all(sum(cells[:-1]) == cells[-1] for cells in amounts.values())
+            if "Total lease payments" in amounts:
+                owed = balance["Operating lease liabilities"][0] + balance["Current operating lease liabilities"][0]
+                assert last == [owed]
+            if "Less: current portion" in amounts:
+                assert columns(amounts, "Total debt", "Less: current portion") == amounts["Long-term debt"]
+                assert amounts["Long-term debt"] == balance["Long-term debt"]
+            if head[1:2] == ["Total"]:
+                assert all(sum(cells[1:]) == cells[0] for cells in amounts.values())
+                assert columns(amounts, *list(amounts)[:-1]) == last
+            if "At the statutory rate" in amounts or "Deferred" in amounts:
+                assert columns(amounts, *list(amounts)[:-1]) == last
+
+
+def test_sentences_quote_the_statements(reports: list[str]) -> None:
+    for text in reports:
+        revenue, before, _ = statement(text, "Statements of income")["Revenue"]
+        verb = re.findall(r"'s revenue (increased|decreased|was unchanged)(?: ([\d.]+)%)?", text)[0]
+        share = (revenue - before) / before * 100
+        assert verb[0] == ("increased" if share > 0.05 else "decreased" if share < -0.05 else verb[0])
+        if verb[1]:
+            assert float(verb[1]) == pytest.approx(abs(share), abs=0.051)
+        assert f"${revenue / 1000:,.1f} million" in text or f"${(revenue + 50) // 100 / 10:,.1f} million" in text
+
+
+# Tickets
+
+
+def test_a_tickets_clock_never_runs_backwards() -> None:
+    for document in documents("support", 1_000_000):
+        stamps = re.findall(r"^\*+(\d{4}-\d\d-\d\d \d\d:\d\d) UTC", document.text, re.MULTILINE)
+        assert stamps == sorted(stamps), document.path
+        now = datetime.min
+        for paragraph in document.text.split("\n\n"):
+            if stamp := re.match(r"\*+(\d{4}-\d\d-\d\d \d\d:\d\d) UTC", paragraph):
+                now = datetime.fromisoformat(stamp[1])
+            lines = re.findall(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d{3} ", paragraph, re.MULTILINE)
+            assert lines == sorted(lines)
+            assert all(datetime.fromisoformat(line) <= now for line in lines), document.path
+            for window in re.findall(r"(?:on|for) \w+day, (\d{4}-\d\d-\d\d)", paragraph):
+                assert date.fromisoformat(window) >= now.date(), document.path
+
+
+def test_tickets_are_corrected_in_a_later_version_and_say_how_long_it_took() -> None:
+    for document in documents("support", 600_000):
+        text = document.text
+        version = tuple(map(int, re.findall(r"^\| Product \| .* (\d+)\.(\d+)\.(\d+) \|$", text, re.MULTILINE)[0]))
+        fixed = tuple(
+            map(int, re.findall(r"^\| Corrected in \| .* (\d+)\.(\d+)\.(\d+), installed", text, re.MULTILINE)[0])
+        )
+        assert version < fixed
+        created, resolved = (
+            datetime.fromisoformat(re.findall(rf"^\| {name} \| (.*) UTC \|$", text, re.MULTILINE)[0])
+            for name in ("Created", "Resolved")
+        )
+        hours = int((resolved - created).total_seconds()) // 3600
+        said = re.findall(r"^\| Resolved after \| (?:(\d+) days?)? ?(?:(\d+) hours?)? \|$", text, re.MULTILINE)[0]
+        assert 24 * int(said[0] or 0) + int(said[1] or 0) == hours
+
+
+def test_a_number_mentioned_again_is_the_same_number() -> None:
+    for document in documents("support", 400_000):
+        users = set(re.findall(r"(\d+) users affected", document.text))
+        assert len(users) <= 1
+
+
+# Policies
+
+
+def policy_rows(name: str) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    for document in documents("policies", 1_500_000):
+        for head, rows in tables(document.text):
+            if any(name in cell for cell in head):
+                yield document.text, head, rows
+
+
+def test_vials_hold_the_dose_and_no_more_than_needed() -> None:
+    checked = 0
+    for _, head, rows in policy_rows("Vials of"):
+        vial = int(re.findall(r"Vials of (\d+)", " ".join(head))[0])
+        for row in rows:
+            dose, count = number(row[1]), number(row[2])
+            assert (count - 1) * vial < dose <= count * vial
+            checked += 1
+    assert checked > 100
+
+
+def test_worked_examples_follow_the_rule() -> None:
+    pattern = (
+        r"no more than (\d+)%\. .*?member of (\d+) kg .*? needs ([\d,]+) (mg|units), (.*?) (\d+) vials? of (\d+) "
+        r"(?:mg|units)(?:; (\d+))?"
+    )
+    checked = 0
+    for document in documents("policies", 1_500_000):
+        for share, weight, dose, _, _, count, vial, waste in re.findall(pattern, document.text):
+            need, given = number(dose), int(count) * int(vial)
+            assert need % int(weight) == 0
+            if waste:
+                assert given - need == int(waste) < int(vial)
+            else:
+                assert abs(given - need) <= int(share) * need / 100
+            checked += 1
+    assert checked > 20
+
+
+def test_policies_refer_to_sections_that_are_there_and_codes_of_the_right_form() -> None:
+    for document in documents("policies", 1_000_000):
+        sections = set(re.findall(r"^## (\d+)\. ", document.text, re.MULTILINE))
+        assert set(re.findall(r"Section (\d+)", document.text)) <= sections
+        _, rows = next(table for table in tables(document.text) if table[0][0] == "Code")
+        codes = [row[0] for row in rows]
+        assert all(re.fullmatch(r"[A-Z]\d{4}|\d{5}|[A-TV-Z]\d[\dA-Z](\.[\dA-Z]{1,4})?", code) for code in codes)
+        assert len(set(codes)) == len(codes)
+
+
+def test_trials_and_revisions_agree_with_themselves() -> None:
+    pattern = r"randomized (\d+) .*?by (\d+) of (\d+) \(([\d.]+)%\).*? and (\d+) of (\d+) \(([\d.]+)%\).*? was ([\d.]+)"
+    for document in documents("policies", 800_000):
+        trials = re.findall(pattern, document.text)
+        assert trials
+        for total, *cells in trials:
+            hit, arm, share, other_hit, other_arm, other_share, gap = map(float, cells)
+            assert int(total) == arm + other_arm
+            assert share == pytest.approx(100 * hit / arm, abs=0.051)
+            assert other_share == pytest.approx(100 * other_hit / other_arm, abs=0.051)
+            assert gap == pytest.approx(share - other_share)
+        _, rows = next(table for table in tables(document.text) if table[0][0] == "Version")
+        days = [datetime.strptime(row[1], "%B %d, %Y") for row in rows]
+        assert days == sorted(set(days))
+        assert [row[0] for row in rows] == [str(place) for place in range(1, len(rows) + 1)]
+        assert f"| Effective | {rows[-1][1]} |" in document.text
+
+
+# The grammar
+
+
+@given(st.integers(1, 400), st.text(max_size=8))
+def test_spread_visits_every_number_once(size: int, key: str) -> None:
+    spread: Callable[[int, int, str], int] = part("_dice").spread
+    assert sorted(spread(place, size, key) for place in range(size)) == list(range(size))
+
+
+@given(st.text(alphabet="ab |[]{}:x", max_size=30))
+def test_templates_are_read_or_refused(template: str) -> None:
+    grammar = part("_grammar")
+    try:
+        nodes = grammar.parse(template)
+    except ValueError as error:
+        assert "match" in str(error) or "closed" in str(error)
+    else:
+        assert isinstance(nodes, tuple)
+
+
+def test_templates() -> None:
+    draft = part("_grammar").Draft("x", {"name": ["Ada"], "pair": ["one", "two"], "kept": "{int:1..1000000}"})
+    assert draft.write(r"{new:name} \[a\|b\]") == "Ada [a|b]"
+    assert draft.write("{kept}") == draft.write("{kept}")
+    assert {draft.new("pair"), draft.new("pair")} == {"one", "two"}
+    assert draft.write("{own:days:1} {own:weeks:2} {an:name} {nth:21} {pct:125} {money:1500}") == (
+        "1 day's 2 weeks' an Ada twenty-first 1.25% US$1,500"
+    )
+    draft.refs["there"] = "clause 2"
+    assert {draft.write("[{ref:gone}|see {ref:there}]") for _ in range(20)} == {"see clause 2"}
+    assert list(draft.listing("1 ", ["Either:\n- one;\n- {ref:gone};\n- two; or\n- three."])) == [
+        "1 Either:", "(a) one;", "(b) two; or", "(c) three."
+    ]  # fmt: skip
+
+
+def test_numbers_in_words() -> None:
+    prose = part("_prose")
+    assert [prose.in_words(n) for n in (0, 13, 40, 99, 100, 365)] == [
+        "zero", "thirteen", "forty", "ninety-nine", "one hundred", "three hundred and sixty-five"
+    ]  # fmt: skip
+    assert [prose.ordinal(n) for n in (1, 2, 3, 5, 8, 9, 12, 20, 22)] == [
+        "first", "second", "third", "fifth", "eighth", "ninth", "twelfth", "twentieth", "twenty-second"
+    ]  # fmt: skip
+    words = ("hour", "unit", "European", "Exhibit", "8", "11", "18", "80", "uninsured")
+    assert [prose.article(word) for word in words] == ["an", "a", "a", "an", "an", "an", "an", "an", "an"]
