@@ -18,7 +18,10 @@ from longctx.types import Cell, Sample
 from longctx.voice import Fact, FactTemplate, distinct_facts, pick_template
 
 _DRAWS = 12  # times that other facts are drawn when the filler holds one by chance
-_VARIANTS = {"fact": "name of the fact to ask about, one of the corpus's voice; drawn by seed where it is not given"}
+_VARIANTS = {
+    "fact": "name of the fact to ask about, one of the corpus's voice; drawn by seed where it is not given",
+    "escape": "true: the prompt says what to answer where the documents do not state the fact; niah_absent's default",
+}
 
 
 @task("niah_single", scorer="includes", shares_haystack=True, variants=_VARIANTS)
@@ -58,7 +61,7 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) 
     asked = depths.index(cell.depth)
     for attempt in range(_DRAWS):
         rng = random.Random(f"{seed}:facts:{attempt}")
-        groups = _draw(corpus, cell, tokenizer, len(depths), rng)
+        groups = _draw(corpus, cell, tokenizer, len(depths), present, rng)
         facts = [group[0] for group in groups]
         inserts = [Insert(fact.needle, fact.value, depth) for fact, depth in zip(facts, depths, strict=True)]
         if len(depths) > 1:
@@ -81,6 +84,7 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) 
             inserts=inserts,
             asked=asked if present else None,
             facts=facts,
+            escape=_escape(cell, present),
         )
         if sample is not None:
             return sample
@@ -90,7 +94,13 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) 
     )
 
 
-def _draw(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, rng: random.Random) -> list[list[Fact]]:
+def _escape(cell: Cell, present: bool) -> bool:
+    return bool(dict(cell.variant).get("escape", not present))
+
+
+def _draw(
+    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, present: bool, rng: random.Random
+) -> list[list[Fact]]:
     """For each question a fact and its distractors: facts of different forms, so that they are no look-alikes."""
     voice = corpus.voice
     wanted = dict(cell.variant).get("fact")
@@ -99,7 +109,7 @@ def _draw(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, rng: ran
     else:
         shuffled: list[FactTemplate] = rng.sample(voice.facts, len(voice.facts))
         forms = [shuffled[index % len(shuffled)] for index in range(count)]
-    distractors = _distractors(corpus, cell, tokenizer, forms)
+    distractors = _distractors(corpus, cell, tokenizer, forms, _escape(cell, present))
     groups: list[list[Fact]] = [[] for _ in forms]
     for form in dict.fromkeys(form.name for form in forms):
         members = [index for index, other in enumerate(forms) if other.name == form]
@@ -110,11 +120,11 @@ def _draw(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, rng: ran
     return groups
 
 
-def _distractors(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: list[FactTemplate]) -> int:
+def _distractors(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: list[FactTemplate], escape: bool) -> int:
     """Distractors for each question: density × the tokens that the haystack will have."""
     if cell.density == 0:
         return 0
     examples = [form.fill(random.Random(0), corpus.voice.language) for form in forms]
-    around = frames(corpus.voice, tokenizer, [fact.question for fact in examples])
+    around = frames(corpus.voice, tokenizer, [fact.question for fact in examples], escape)
     haystack = cell.length - max(tokenizer.count(before) + tokenizer.count(after) for before, after in around)
     return max(0, round(cell.density * haystack / 10_000))

@@ -19,7 +19,7 @@ from longctx.tokens import Offsets, Tokenizer
 from longctx.types import Ids, Span
 
 LEAST_FILLER = 32  # tokens of filler in the shortest haystack
-_NO_BLANKS = ("zh", "ja")  # languages that put nothing between sentences
+NO_BLANKS = ("zh", "ja")  # languages that put nothing between sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class _Builder:
         self.corpus, self.tokenizer, self.inserts, self.seed, self.repeat = corpus, tokenizer, inserts, seed, repeat
         self.head, self.tail = frame
         self.length = length - sum(tokenizer.affix_counts)
-        self.blank = "" if corpus.language in _NO_BLANKS else " "
+        self.blank = "" if corpus.language in NO_BLANKS else " "
         self.boundary = corpus.voice.boundary
         sizes = [len(encoding.ids) for encoding in tokenizer.encode_many([i.text for i in inserts] + [*frame])]
         self.sizes = [size + 2 for size in sizes[:-2]]  # a blank line on either side is about two tokens

@@ -11,7 +11,7 @@ from typing import Any
 from longctx import __version__
 from longctx.corpus import Corpus
 from longctx.errors import TokenizerError
-from longctx.haystack import Haystack, Insert, assemble
+from longctx.haystack import NO_BLANKS, Haystack, Insert, assemble
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -25,18 +25,27 @@ def haystack_seed(corpus: Corpus, cell: Cell) -> str:
 
 
 def facts_seed(cell: Cell) -> str:
-    """Names the facts: the same at every length, depth and density, so that these are compared over the same questions."""
+    """Names the facts: the same at every length, depth and density, so that the same questions are compared."""
     parts = [cell.corpus, cell.seed, cell.depths_together, cell.variant]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def frames(voice: Voice, tokenizer: Tokenizer, questions: Sequence[str]) -> list[tuple[str, str]]:
-    """Rendered text before and after the haystack for each question."""
-    return [tokenizer.frame(*_around(voice, question), cue=voice.cue) for question in questions]
+def frames(voice: Voice, tokenizer: Tokenizer, questions: Sequence[str], escape: bool = False) -> list[tuple[str, str]]:
+    """Rendered text before and after the haystack for each question.
+
+    Args:
+        voice: gives the words around a question.
+        tokenizer: renders.
+        questions: one or more.
+        escape: say what to answer where the documents do not state the fact.
+    """
+    return [tokenizer.frame(*_around(voice, question, escape), cue=voice.cue) for question in questions]
 
 
-def _around(voice: Voice, question: str) -> tuple[str, str]:
-    return voice.instruction + "\n\n", "\n\n" + voice.ask.replace("{question}", question)
+def _around(voice: Voice, question: str, escape: bool) -> tuple[str, str]:
+    joint = "" if voice.language in NO_BLANKS else " "
+    asked = voice.ask.replace("{question}", question) + (joint + voice.escape if escape else "")
+    return voice.instruction + "\n\n", "\n\n" + asked
 
 
 def fact_sample(
@@ -50,6 +59,7 @@ def fact_sample(
     inserts: Sequence[Insert],
     asked: int | None,
     facts: Sequence[Fact],
+    escape: bool = False,
 ) -> Sample | None:
     """Build the sample that asks `question` over a haystack that holds `inserts`.
 
@@ -62,6 +72,7 @@ def fact_sample(
         scorer: name of the scorer.
         inserts: needles and distractors.
         asked: index of the insert that is asked about; None where it is not there.
+        escape: say in the prompt what to answer where the documents do not state the fact.
         facts: all facts that are asked about over this haystack; room is kept for the longest of their questions.
 
     Returns:
@@ -73,7 +84,7 @@ def fact_sample(
     """
     voice = corpus.voice
     seed = haystack_seed(corpus, cell)
-    around = frames(voice, tokenizer, [question, *(fact.question for fact in facts)])
+    around = frames(voice, tokenizer, [question, *(fact.question for fact in facts)], escape)
     haystack = assemble(
         corpus,
         tokenizer,
@@ -87,7 +98,7 @@ def fact_sample(
     folded = haystack.text.casefold()
     if not all(is_unique(fact, folded) for fact in facts):
         return None
-    before, after = _around(voice, question)
+    before, after = _around(voice, question, escape)
     chat_input = tokenizer.as_input(before, haystack.text, after, voice.cue)
     if tokenizer.render(chat_input) != haystack.prompt:
         raise TokenizerError(f"The chat template of {tokenizer.name} changes the text of a user's message.")

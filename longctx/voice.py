@@ -60,6 +60,7 @@ class Voice:
     boundary: Boundary  # where a needle may stand
     instruction: str  # before the haystack
     ask: str  # after the haystack; holds {question}
+    escape: str  # goes behind `ask` where the model may say that the fact is not there
     cue: str  # what a model without chat template goes on from
     absent_answer: str  # what to say when the documents do not state the fact
     absent_forms: tuple[str, ...]  # what else counts as saying so, lower case
@@ -115,7 +116,7 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
     Raises:
         CorpusError: a field is missing, unknown or cannot be; names the file and the field.
     """
-    wanted = {"boundary", "instruction", "ask", "absent_answer", "absent_forms", "cue", "facts"}
+    wanted = {"boundary", "instruction", "ask", "escape", "absent_answer", "absent_forms", "cue", "facts"}
     for field in table:
         if field not in wanted:
             raise CorpusError(f"{where}: " + unknown("field of [voice]", field, wanted))
@@ -134,6 +135,7 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
         boundary=table["boundary"],
         instruction=table["instruction"].strip(),
         ask=table["ask"].strip(),
+        escape=table["escape"].strip(),
         cue=table["cue"].strip(),
         absent_answer=table["absent_answer"].strip(),
         absent_forms=tuple(form.casefold() for form in table["absent_forms"]),

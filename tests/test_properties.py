@@ -91,7 +91,9 @@ def haystack_of(sample: Sample, kind: str) -> str:
     voice = corpus(kind, "contracts").voice
     question = voice.ask.replace("{question}", sample.metadata["question"])
     assert text.startswith(voice.instruction + "\n\n")
-    return text[len(voice.instruction) + 2 : text.rindex("\n\n" + question)]
+    end = text.rindex("\n\n" + question)
+    assert (voice.escape in text[end:]) == (sample.metadata["task"] == "niah_absent")
+    return text[len(voice.instruction) + 2 : end]
 
 
 kinds = st.sampled_from(sorted(small_tokenizers.KINDS))
