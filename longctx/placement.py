@@ -177,7 +177,8 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary) 
             break
     else:
         raise ImpossibleSample(
-            f"{count} distractors were asked for and the haystack has {len(allowed)} places for them."
+            f"{count} distractors were asked for and the haystack has {len(allowed)} places for them: ask for a lower "
+            "density, fewer questions per haystack, or another corpus."
         )
     tokens = places.token[allowed]
     free = np.ones(len(allowed), bool)
