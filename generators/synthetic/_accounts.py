@@ -176,7 +176,9 @@ def _income(dice: Dice, made: Company, year: Year, margins: dict[str, int], befo
         "Income before income taxes": pretax, "Provision for income taxes": tax, "Net income": pretax - tax,
     }  # fmt: skip
     corporate = share(revenue, dice.between(18, 35)) + amortisation + restructuring
-    year.profits = split(dice, operating + corporate, len(year.segments), 120, 200)
+    weights = [part * dice.between(75, 130) for part in year.segments]
+    year.profits = [(operating + corporate) * weight // sum(weights) for weight in weights]
+    year.profits[0] += operating + corporate - sum(year.profits)
     year.lines["Corporate"] = corporate
 
 

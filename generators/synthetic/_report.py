@@ -65,7 +65,8 @@ class Report:
         self.industry: dict[str, Any] = industries[index % len(industries)]
         self.text = texts("disclosures")
         self.dice = dice = Dice(f"disclosures:{seed}:{index}:accounts")
-        segments = dice.some(self.industry["segments"], dice.between(2, 4))
+        self.products: dict[str, list[str]] = self.industry["segments"]
+        segments = dice.some(list(self.products), dice.between(2, 4))
         self.made: Company = company(dice, self.industry, segments, tables.REGIONS)
         month, day = dice.pick(((12, 31), (12, 31), (9, 30), (6, 30)))
         self.end = date(dice.between(2020, 2025), month, day)  # the three years have one federal tax rate
@@ -82,6 +83,7 @@ class Report:
         self.notes = [name for name in self.text["note_titles"] if name not in left_out]
         lists = {name: value for name, value in self.industry.items() if isinstance(value, list)}
         values = {**self.text["values"], **lists, "month": MONTHS[:month], "project": self.industry["project"]}
+        values["products"] = [product for segment in segments for product in self.products[segment]]
         self.draft = Draft(f"disclosures:{seed}:{index}", values)
         self.draft.kinds.update(self._lines())
         for slots in (
@@ -164,6 +166,7 @@ class Report:
         gap, bought = change(revenue, before["Revenue"]), dice.between(5, 22) if self.acquired else 0
         margins = [year["Gross profit"] * 10_000 // year["Revenue"] for year in (last, before)]
         price, cost = dice.between(30, 160), -dice.between(20, 150)
+        inputs = share(last["Cost of revenue"], dice.between(320, 480))
         parts = f"acquisitions contributed {signed(bought)} percentage points and organic growth {signed(gap - bought)}"
         net = f"Net {'income' if earned >= 0 else 'loss'} was {millions(earned)} in fiscal {self.fy}"
         was = f"{'net income' if earlier >= 0 else 'a net loss'} of {millions(earlier)} in fiscal {self.fy - 1}"
@@ -179,7 +182,8 @@ class Report:
             "tax_rate": self._tax_rate(last),
             "tax_rate_before": self._tax_rate(before),
             "statutory": f"{self.made.tax_rate / 10:g}%",
-            "sensitivity": millions(share(last["Cost of revenue"], dice.between(32, 48))),
+            "sensitivity": millions(inputs // 10),
+            "input_spend": millions(inputs),
             "currency_effect": millions(share(revenue, dice.between(8, 42))),
             "renewal_effect": millions(share(revenue, dice.between(7, 9))),
             "backlog": millions(share(revenue, dice.between(140, 420))),
@@ -246,6 +250,7 @@ class Report:
             "average_rate": percent(last["Interest expense"], _owed(self.before)),
             "floating": percent(owed - made.notes_due, owed),
             "rate_effect": millions((owed - made.notes_due) // 100),
+            "swap": millions((owed - made.notes_due) // 2),
             "instalment": millions(made.instalment),
             "due_sentence": f"Principal falls due as follows: {joined(years)}.",
             "loan_margin": f"{dice.between(110, 240, 5) / 100:.2f}%",

@@ -14,7 +14,7 @@ from . import _note_tables as notes
 from . import _statements as tables
 from ._accounts import split
 from ._names import MONTHS
-from ._prose import paragraphs, slug, table
+from ._prose import joined, paragraphs, slug, table
 from ._report import Report, change, millions, moved, percent, signed
 from ._spelling import american
 
@@ -79,6 +79,7 @@ class _Pages(Report):
         price, currency = self.dice.between(-8, 42), self.dice.between(-14, 12)
         volume = change(revenue, old) - price - currency
         return {
+            "seg_products": joined(self.products[self.made.segments[place]]),
             "seg_rev": millions(revenue),
             "seg_share": percent(revenue, self.last["Revenue"]),
             "seg_profit": millions(profit),

@@ -69,7 +69,7 @@ class _Policy:
         rules = [rule for _, rule in self.rules]
         return {
             "drug": self.drug, "generic": generic, "payer": f"{payer} Health Plan", "specialist": area["specialist"],
-            "age": str(self.age),
+            "age": str(self.age), "extension": str(dice.between(2_000, 7_999)),
             "benefit": "medical" if by_hand else "pharmacy", "hcpcs": self.claims["billed"],
             "ndc": f"9{dice.between(1000, 9999)}-{dice.between(100, 999):04d}-{dice.between(1, 20):02d}",
             "initial_months": self.draft.count(months, "month"), "continuation_months": self.draft.count(12, "month"),
@@ -107,7 +107,7 @@ class _Policy:
             ["Area", self.area["name"][0].upper() + self.area["name"][1:]], ["Benefit", self.draft.value("benefit")],
             ["Effective", self.draft.value("effective")], ["Version", str(len(self.versions))],
             ["Next review", self.draft.value("next_review")], ["Owner", self.draft.value("committee")],
-            ["Contact", f"{person(self.dice)}, extension {self.dice.between(2_000, 7_999)}"],
+            ["Contact", self.draft.write(f"{person(self.dice)}, extension {{extension}}")],
         ]  # fmt: skip
         yield table(["", ""], rows, 2)
         for number, (name, title) in enumerate(self.text["sections"].items(), 1):
@@ -121,7 +121,11 @@ class _Policy:
             yield from self.draft.listing(f"{number}.{place} ", self.text[section][name])
 
     def _scope(self, number: int) -> Iterator[str]:
-        yield from self._said(number, "scope", ["Purpose", "Benefit", "Responsibilities", "Not medical advice"])
+        yield from self._said(
+            number,
+            "scope",
+            ["Purpose", "Benefit service" if self.service else "Benefit", "Responsibilities", "Not medical advice"],
+        )
 
     def _definitions(self, number: int) -> Iterator[str]:
         yield f"{number}.1 In this policy:"
@@ -131,7 +135,7 @@ class _Policy:
                 yield f'"{term}" means {self.draft.say(wordings)}.'
 
     def _background(self, number: int) -> Iterator[str]:
-        yield from self._said(number, "background", ["Mechanism"])
+        yield from self._said(number, "background", ["Service" if self.service else "Mechanism"])
         for place, indication in enumerate(self.indications, 2):
             self.draft.slots.update({"ind": indication["name"], **trial(self.dice)})
             yield from self._said(number, "background", ["Evidence"], place)

@@ -82,6 +82,7 @@ class _Ticket:
             "related": f"{self.number[:3]}{int(self.number[3:]) - dice.between(30, 900)}",
             "change_id": f"CHG{dice.between(100_000, 990_000)}", "app": f"{any_stem(dice).lower()}.example",
             "pid": str(dice.between(700, 31_000)), "hex": f"{dice.between(16**7, 16**8 - 1):x}",
+            "job": str(dice.between(2_000, 9_900)), "site_number": str(dice.between(10, 99)),
             "hex2": f"{dice.between(16**7, 16**8 - 1):x}", "user": f"u{dice.between(1_000, 99_000)}",
             "ip": f"198.51.100.{dice.between(2, 250)}",
             "lan": lambda: f"10.{draw.between(8, 60)}.{draw.below(250)}.{draw.between(2, 250)}",
@@ -144,7 +145,7 @@ class _Ticket:
     ) -> None:
         role = "engineering" if who == "engineer" else "support"
         opening = [self.talk["opening"]] if greet and self.dice.chance(0.5) else []
-        closing = [self.talk["closing"]] if self.dice.chance(0.4) else []
+        closing = [self.talk["closing"]] if greet and self.dice.chance(0.4) else []
         self._say(who, role, *opening, template, *closing, after=after)
 
     def _customer(self, template: str | list[str], after: tuple[int, int] = (40, 420)) -> None:
@@ -273,7 +274,7 @@ class _Ticket:
         draft = self.draft
         rows = [
             ["Customer", draft.value("customer")], ["Product", f"{draft.value('product')} {draft.value('ver')}"],
-            ["Component", f"{self.product['component']}, {self.case['area'].lower()}"],
+            ["Component", f"{self.product['component']} ({self.case['area']})"],
             ["Systems", f"{draft.value('host')}, {draft.value('host2')}"],
             ["Priority", f"{self.priority} ({_MEANING[self.priority]})"], ["Status", "Closed"],
             ["Created", f"{self.created:%Y-%m-%d %H:%M} UTC"], ["Resolved", f"{self.resolved:%Y-%m-%d %H:%M} UTC"],
