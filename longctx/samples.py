@@ -44,7 +44,7 @@ def frames(voice: Voice, tokenizer: Tokenizer, questions: Sequence[str], escape:
 
 def _around(voice: Voice, question: str, escape: bool) -> tuple[str, str]:
     joint = "" if voice.language in NO_BLANKS else " "
-    asked = voice.ask.replace("{question}", question) + (joint + voice.escape if escape else "")
+    asked = (voice.escape + joint if escape else "") + voice.ask.replace("{question}", question)
     return voice.instruction + "\n\n", "\n\n" + asked
 
 

@@ -21,7 +21,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "task": ("category", "what was asked for"),
     "corpus": ("category", "name of the corpus that the haystack was cut from"),
     "model": ("category", "as it was asked for"),
-    "backend": ("category", "what answered: vllm, openai, oracle …"),
+    "backend": ("category", "what answered: vllm, oracle, lossy"),
     "double": ("bool", "the answers come from a test double, not from a model"),
     "length_asked": ("Int64", "tokens the model should receive"),
     "length": ("Int64", "tokens the model received, as built"),

@@ -60,7 +60,7 @@ class Voice:
     boundary: Boundary  # where a needle may stand
     instruction: str  # before the haystack
     ask: str  # after the haystack; holds {question}
-    escape: str  # goes behind `ask` where the model may say that the fact is not there
+    escape: str  # stands before `ask` where the prompt says what to answer if the fact is not there
     cue: str  # what a model without chat template goes on from
     absent_answer: str  # what to say when the documents do not state the fact
     absent_forms: tuple[str, ...]  # what else counts as saying so, lower case

@@ -23,7 +23,7 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 PYTHONS = ((3, 11), (3, 14))  # the oldest and the newest that cpu.txt is for
 SPACE = 5 * 2**30  # bytes that a new .venv and the downloads take, with some air
-ELSEWHERE = "Answers of a server (--backend openai) and the doubles (oracle, lossy) work without vLLM."
+ELSEWHERE = "Documents, corpora, samples, reports and the doubles (oracle, lossy) work without vLLM."
 
 Install = Callable[..., "subprocess.CompletedProcess[str]"]
 
