@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from longctx.types import Document
 
@@ -31,6 +31,14 @@ _PROVIDERS = {
     "lease": ("Properties", "Estates", "Land Holdings"), "loan": ("Capital", "Finance", "Commercial Bank", "Credit"),
     "licence": ("Software", "Systems", "Data"), "saas": ("Cloud", "Software", "Digital", "Data"),
 }  # fmt: skip
+
+
+class _Article(NamedTuple):
+    """An article before it is written."""
+
+    heading: str
+    first: int  # number of its first clause
+    clauses: dict[str, list[str]]  # title → wordings
 
 
 def make(index: int, seed: int) -> Document:
@@ -61,10 +69,7 @@ def _grammar(kind: str) -> dict[str, Any]:
 def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
     """The draft with everything in it that must agree throughout the document."""
     dice = Dice(f"contracts:{seed}:{index}:frame")
-    places = [
-        place for place in texts("contracts-law")["place"] if kind != "employment" or "Illinois" not in place["law"]
-    ]
-    place = dice.pick(places)
+    place = dice.pick(texts("contracts-law")["place"])
     american = place["style"] == "Section"
     signed = date(2012, 1, 9) + timedelta(days=dice.below(4_900))
     effective = signed + timedelta(days=dice.pick((0, 0, 1, 7, 14, 21, 30, 45)))
@@ -76,15 +81,13 @@ def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
     draft = Draft(
         f"contracts:{seed}:{index}", _grammar(kind)["values"], words=dice.chance(0.5), currency=place["currency"]
     )
-    text_keys = [key for key, value in place.items() if isinstance(value, str)]
-    draft.slots.update({key: place[key] for key in text_keys})
+    draft.slots.update({key: value for key, value in place.items() if isinstance(value, str)})
     draft.slots.update(_parties(draft, dice, place, kind, index, seed))
     draft.slots.update(_times(draft, dice, frame))
-    style = place["style"]
     draft.slots.update({
         "kind": kind, "spelling": "American" if place["home"] == "the United States" else "British",
         "shall": dice.pick(("shall", "shall", "will", "must")), "article": "Article" if american else "clause",
-        "sub": style, "schedule": "Exhibit" if american else "Schedule", "run-in": "yes" if american else "",
+        "sub": place["style"], "schedule": "Exhibit" if american else "Schedule", "run-in": "yes" if american else "",
         "area_unit": place["units"][0], "area_unit_single": place["units"][1], "distance_unit": place["units"][2],
         **{key: value for key, value in _grammar(kind)["kind"].items() if isinstance(value, str)},
     })  # fmt: skip
@@ -153,28 +156,25 @@ def _times(draft: Draft, dice: Dice, frame: Frame) -> dict[str, str | Callable[[
     }  # fmt: skip
 
 
-def _outline(draft: Draft, grammar: dict[str, Any], deal: Deal) -> list[tuple[str, dict[str, Any]]]:
+def _outline(draft: Draft, grammar: dict[str, Any], deal: Deal) -> list[_Article]:
     """Which articles and clauses there are, and with that what every reference says."""
     kind = grammar["kind"]
     kept = [label for label in kind["outline"] if label not in kind["optional"] or draft.dice.chance(0.7)]
-    outline: list[tuple[str, dict[str, Any]]] = []
+    outline: list[_Article] = []
     for number, label in enumerate(kept, 1):
         source = grammar["interpretation" if label == "definitions" else label]
-        clauses: dict[str, Any] = {"heading": draft.write(source["heading"])}
-        names = [name for name in source if name != "heading"]
-        for name in names:
-            if name.endswith("?") and not draft.dice.chance(0.65):
+        article = _Article(draft.write(source["heading"]), 2 if label == "definitions" else 1, {})
+        for name, wordings in source.items():
+            if name == "heading" or (name.endswith("?") and not draft.dice.chance(0.65)):
                 continue
-            title = draft.write(name.rstrip("?"))
-            wordings = source[name]
             if wordings[0].startswith("@"):
                 shared, _, key = wordings[0][1:].partition(".")
                 wordings = texts("contracts-common")[shared][key]
-            clauses[title] = wordings
-            place = len(clauses) - 1 + (label == "definitions")
+            place = article.first + len(article.clauses)
+            article.clauses[draft.write(name.rstrip("?"))] = wordings
             draft.refs[f"{label}.{slug(name)}"] = f"{draft.value('sub')} {number}.{place}"
         draft.refs[label] = f"{draft.value('article')} {number}"
-        outline.append((label, clauses))
+        outline.append(article)
     for number, label in enumerate(deal.schedules):
         mark = "ABCDEFG"[number] if draft.value("schedule") == "Exhibit" else str(number + 1)
         draft.refs[f"schedule.{label}"] = f"{draft.value('schedule')} {mark}"
@@ -202,11 +202,9 @@ def _preamble(draft: Draft, grammar: dict[str, Any]) -> Iterator[str]:
     yield draft.say("[{A} and {B} therefore agree as follows:|Now therefore {A} and {B} agree as follows:]")
 
 
-def _body(
-    draft: Draft, grammar: dict[str, Any], outline: Sequence[tuple[str, dict[str, Any]]], around: Sequence[str]
-) -> Iterator[str]:
+def _body(draft: Draft, grammar: dict[str, Any], outline: Sequence[_Article], around: Sequence[str]) -> Iterator[str]:
     """The articles; the definitions come first but are written last, when it is known which terms are used."""
-    articles = [_article(draft, number, clauses, label) for number, (label, clauses) in enumerate(outline, 1)]
+    articles = [_article(draft, number, article) for number, article in enumerate(outline, 1)]
     said = [part for article in articles for part in article[1:]] + [part for part in around if part[0] != "#"]
     used = "\n".join(re.sub(r"\*\*.*?\*\*", "", part) for part in said)
     heading, *interpretation = articles[0]
@@ -218,11 +216,9 @@ def _body(
         yield from article
 
 
-def _article(draft: Draft, number: int, clauses: dict[str, Any], label: str) -> list[str]:
-    heading = clauses["heading"]
-    parts = [f"## Article {number}. {heading}" if draft.value("run-in") else f"## {number}. {heading}"]
-    first = 2 if label == "definitions" else 1
-    for place, (title, wordings) in enumerate(list(clauses.items())[1:], first):
+def _article(draft: Draft, number: int, article: _Article) -> list[str]:
+    parts = [f"## {'Article ' if draft.value('run-in') else ''}{number}. {article.heading}"]
+    for place, (title, wordings) in enumerate(article.clauses.items(), article.first):
         lead = f"{number}.{place} " + (f"**{title}.** " if draft.value("run-in") else "")
         parts.extend(draft.listing(lead, wordings))
     return parts
@@ -231,13 +227,13 @@ def _article(draft: Draft, number: int, clauses: dict[str, Any], label: str) -> 
 def _definitions(draft: Draft, terms: dict[str, Any], used: str) -> Iterator[str]:
     """Those terms that the text uses, and those that their definitions use in turn."""
     pattern = re.compile(rf"\b({'|'.join(sorted(terms, key=len, reverse=True))})s?\b")
-    written: dict[str, str] = {}
+    said: dict[str, str] = {}
     open_terms = set(pattern.findall(used))
     while open_terms:
         for term in sorted(open_terms):
-            written[term] = draft.say(terms[term])
-        open_terms = {found for text in written.values() for found in pattern.findall(text)} - written.keys()
-    ordered = sorted(written.items(), key=lambda pair: pair[0].lower())
+            said[term] = draft.say(terms[term])
+        open_terms = {found for text in said.values() for found in pattern.findall(text)} - said.keys()
+    ordered = sorted(said.items(), key=lambda pair: pair[0].lower())
     for place, (term, text) in enumerate(ordered):
         verb = " " if text.startswith("has the meaning") else " means "
         yield f'"{term}"{verb}{text}' + ("." if place == len(ordered) - 1 else ";")
