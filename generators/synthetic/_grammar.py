@@ -7,7 +7,7 @@ The texts themselves stand in ``text/*.toml``. Kinds of draw:
     {new:name} {some:name,3} {any:name,3}   a fresh value of a name; three of a list, joined by "and" or by "or"
     {^slot} {an:slot} {own:slot}            with a capital; after "a" or "an"; as a possessive
     {ref:label}                             what the document calls a part of it
-    {int:10..90/5} {num:1,2,3}              a number with or without thousands separators: a range with a step, or a list
+    {int:10..90/5} {num:1,2,3}              a number, with or without thousands separators: range, step, list
     {money:1000..9000/50} {pct:25..150}     an amount; a share, given in hundredths of a per cent
     {word:2..6} {nth:2..6} {days:10,14,30}  in words; as an ordinal; a period (hours, bdays, weeks, months, years)
 
