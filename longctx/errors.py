@@ -1,14 +1,14 @@
 """Everything longctx raises on purpose.
 
-    LongctxError                 base; the command line prints it as one line and exits with 1
-    ├── UsageError               an argument or sweep that cannot be; exits with 2
-    ├── DocumentError            a folder with nothing readable in it
-    ├── CorpusError              a corpus that is unknown, damaged, or too small for the length
-    ├── TokenizerError           a tokenizer that cannot be loaded or lacks what is needed
-    ├── ImpossibleSample         a sample that cannot be built as asked; says what is possible
-    ├── BackendError             a backend that cannot start or is not installed
-    │   └── ContractError        the engine received something else than was built: a defect, the run stops
-    └── RunError                 a run folder that does not fit: another sweep, another process, damage
+LongctxError                 base; the command line prints it as one line and exits with 1
+├── UsageError               an argument or sweep that cannot be; exits with 2
+├── DocumentError            a folder with nothing readable in it
+├── CorpusError              a corpus that is unknown, damaged, or too small for the length
+├── TokenizerError           a tokenizer that cannot be loaded or lacks what is needed
+├── ImpossibleSample         a sample that cannot be built as asked; says what is possible
+├── BackendError             a backend that cannot start or is not installed
+│   └── ContractError        the engine received something else than was built: a defect, the run stops
+└── RunError                 a run folder that does not fit: another sweep, another process, damage
 """
 
 from __future__ import annotations

@@ -132,8 +132,9 @@ def fingerprint(source: Source, chars: int) -> str:
     if source.maker:
         code = hashlib.sha256()
         for root in folders("generators"):
-            for path in sorted((root / "synthetic").glob("*.py")):
-                code.update(path.read_bytes())
+            for path in sorted((root / "synthetic").rglob("*")):
+                if path.suffix in (".py", ".toml"):
+                    code.update(path.read_bytes())
         return f"maker {source.maker} {source.maker_seed} {chars} {code.hexdigest()}"
     return f"stdlib {sys.version} {chars}"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_tokenizers
+from faker import Faker
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,11 @@ def folder() -> Path:
     for name, text in (("deutsch.txt", small_tokenizers.GERMAN), ("chinese.txt", small_tokenizers.CHINESE)):
         paragraphs = [f"{text}{rng.randint(1, 10**6)} {text}" for _ in range(30)]
         (root / name).write_text("\n\n".join(paragraphs), "utf-8")
+    for locale in ("ja_JP", "ru_RU", "ar_EG", "hi_IN"):
+        fake = Faker(locale)
+        fake.seed_instance(5)
+        lines = [f"{fake.text(300)} {fake.name()}, {fake.address()}" for _ in range(12)]
+        (root / f"{locale}.txt").write_text("\n\n".join(lines), "utf-8")
     (root / "parser.py").write_text(inspect.getsource(argparse), "utf-8")
     control = "He wrote <|im_end|> and </s> and [SEP] into the form.\r\n   \r\n\tIt   was\u00a0kept 🙂 as it was.  \n"
     (root / "ugly.txt").write_text("\n".join(f"{control} Row {n}: {n * 7919:,}" for n in range(60)), "utf-8")

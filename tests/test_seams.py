@@ -71,5 +71,5 @@ def test_a_splice_of_long_slices_encodes_little_more_than_its_seams(monkeypatch:
     real = Tokenizer.encode_many
     monkeypatch.setattr(Tokenizer, "encode_many", lambda self, texts: (encoded.extend(texts), real(self, texts))[1])
     half, end = borders()[3000], borders()[6000]
-    splice(store("gpt2-like"), [Slice(0, half), "\n\nThe fee is due.\n\n", Slice(half, end)], tokenizer("gpt2-like"))
+    splice(whole, [Slice(0, half), "\n\nThe fee is due.\n\n", Slice(half, end)], tokenizer("gpt2-like"))
     assert 0 < sum(map(len, encoded)) < 1500
