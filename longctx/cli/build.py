@@ -1,4 +1,4 @@
-"""``longctx build``."""
+"""``longctx build``: samples to a JSON-lines file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``longctx corpus``."""
+"""``longctx corpus``: read and encode a folder, and account for every file."""
 
 from __future__ import annotations
 

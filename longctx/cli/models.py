@@ -1,4 +1,4 @@
-"""``longctx models``."""
+"""``longctx models``: models that need no hub, and what vLLM would get for one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``longctx run``."""
+"""``longctx run``: ask a model everything that a sweep asks, and record every answer."""
 
 from __future__ import annotations
 

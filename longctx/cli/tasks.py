@@ -1,4 +1,4 @@
-"""``longctx tasks``."""
+"""``longctx tasks``: what can be asked."""
 
 from __future__ import annotations
 
