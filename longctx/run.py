@@ -100,6 +100,8 @@ def run(
             with steps() as progress:
                 builder = Builder(sweep, tasks, corpora, progress)
                 described = builder.describe_corpora(todo.values())
+            if not builder.tokenizer.has_template:
+                note(f"{builder.tokenizer.name} has no chat template: it gets the plain prompt, ending with a cue")
             about = {
                 "longctx": __version__,
                 "model": sweep.model,

@@ -22,7 +22,8 @@ language = "en"
 [voice]
 boundary = "sentence"
 instruction = "Read the ledgers."
-ask = "Answer from the ledgers, or say: Not stated.\\nQuestion: {question}"
+ask = "Answer from the ledgers. Question: {question}"
+escape = "If they do not say it, answer: Not stated."
 cue = "Answer:"
 absent_answer = "Not stated."
 absent_forms = ["not stated"]
@@ -55,7 +56,6 @@ def world(tmp_path: Path) -> dict[str, Any]:
         lines = [f"Entry {number}-{line} was made{' and checked' * (line % 40)} by a clerk." for line in range(150)]
         (folder / f"{number}.txt").write_text("\n\n".join(lines))
     gpt2_like().save_pretrained(tmp_path / "tokenizer")
-    (tmp_path / "tokenizer" / "config.json").write_text('{"model_type": "gpt2", "n_positions": 8192}')
     return {
         "sweep": Sweep(
             corpora=("ledgers",),
@@ -72,8 +72,10 @@ def world(tmp_path: Path) -> dict[str, Any]:
 
 
 def test_a_sweep_over_real_files_is_answered_by_the_oracle_and_described(world: dict[str, Any]) -> None:
-    summary = run(**world)
+    notes: list[str] = []
+    summary = run(**world, note=notes.append)
     assert (summary.samples, summary.answered, summary.failed, summary.accuracy) == (40, 40, 0, 1.0)
+    assert any("no chat template" in note for note in notes)
     described = json.loads((summary.path / "corpora.json").read_text())["ledgers"]
     assert described["documents"] == 4 and described["licence"] == "CC0-1.0"
     assert described["hashes"] == {"1024": described["hash"], "2048": described["hash"]}

@@ -54,6 +54,8 @@ def command(
             out.write(json.dumps(as_line(sample), ensure_ascii=False) + "\n")
             count, tokens = count + 1, tokens + len(sample.prompt_ids)
             progress("building", count, len(cells))
+    if not builder.tokenizer.has_template:
+        click.echo(f"{builder.tokenizer.name} has no chat template: `input` is the plain prompt.", err=True)
     if as_json and out.name != "<stdout>":
         click.echo(json.dumps({"samples": count, "prompt_tokens": tokens, "out": str(out.name)}))
     else:
