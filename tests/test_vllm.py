@@ -61,7 +61,9 @@ def test_a_finished_request_becomes_a_response() -> None:
     )
 
 
-@pytest.mark.parametrize(("held", "said"), [([0, 1, 2, 3], "vLLM holds 4"), ([1, 2, 4], "vLLM holds as many, but others")])
+@pytest.mark.parametrize(
+    ("held", "said"), [([0, 1, 2, 3], "vLLM holds 4"), ([1, 2, 4], "vLLM holds as many, but others")]
+)
 def test_other_prompt_tokens_than_were_built_stop_the_run(held: list[int], said: str) -> None:
     with pytest.raises(ContractError, match=f"Sample s1 was built with 3 prompt tokens; {said}"):
         response_of(sample_of([1, 2, 3]), finished(held))
