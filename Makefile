@@ -12,7 +12,9 @@ LONGCTX := .venv/bin/longctx
 STAMP := .venv/.setup$(if $(GPU),-gpu$(GPU))
 LOCKS := pyproject.toml $(wildcard requirements/*)
 
-export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN BACKEND OUT GPU VERBOSE
+export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN BACKEND OUT GPU
+# vLLM reads VERBOSE too, and takes it for a number: only the installer gets it.
+unexport VERBOSE
 
 # Shell words: the options for the variables that are set. A DOCS that is not here is looked for where make was called
 # from, which is another folder after `make -C`.
@@ -51,7 +53,7 @@ $(STAMP): $(LOCKS)
 		echo "setup: then type: make setup, or make setup PYTHON=/path/to/python3" >&2; \
 		exit 1; \
 	fi; \
-	"$$python" requirements/install.py
+	$(if $(VERBOSE),VERBOSE=1 )"$$python" requirements/install.py
 	@rm -f .venv/.setup* && touch $@
 
 demo: setup  ## the embedded model on the shipped corpora (or DOCS=...): a heatmap in minutes

@@ -38,7 +38,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, root)
     shutil.copytree(ROOT / "requirements", root / "requirements")
-    program(root / ".venv" / "bin" / "longctx", 'printf "%s|" "$@" >> calls; echo >> calls')
+    recorder = 'printf "%s|" "$@" >> calls; echo >> calls; env > environment'
+    program(root / ".venv" / "bin" / "longctx", recorder)
     program(root / "python", "echo $* >> installs")
     assert make(root, "setup", "PYTHON=./python").returncode == 0
     return root
@@ -77,6 +78,12 @@ def test_help_lists_every_target(checkout: Path) -> None:
     targets = set(re.search(r"^\.PHONY:(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split())  # type: ignore[index]
     shown = make(checkout).stdout
     assert targets == set(re.findall(r"^  make ([a-z-]+) +\w", shown, re.MULTILINE))
+
+
+def test_longctx_gets_no_variable_that_vllm_would_read_too(checkout: Path) -> None:
+    for words in ((), ("VERBOSE=1",), ("VERBOSE=",)):
+        make(checkout, "demo", "PYTHON=./python", *words)
+        assert not re.search("^VERBOSE=", (checkout / "environment").read_text(), re.MULTILINE)
 
 
 def test_setup_is_done_once(checkout: Path) -> None:
@@ -267,7 +274,7 @@ def test_the_platform_decides_about_vllm(
         assert "needs glibc 2.31" in capsys.readouterr().err
     else:
         assert install.check_platform() == has_vllm
-        assert ("--backend openai" in capsys.readouterr().out) != has_vllm
+        assert ("doubles (oracle, lossy)" in capsys.readouterr().out) != has_vllm
 
 
 @pytest.mark.parametrize(
