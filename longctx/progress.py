@@ -14,6 +14,7 @@ from longctx.plan import CostCurve
 from longctx.types import Cell
 
 _REFIT_S = 1.0
+_ENOUGH = 3  # answers before the time left is more than a guess: the first holds the engine's warming up
 
 
 class Progress:
@@ -95,7 +96,7 @@ class Progress:
         done = ~self._open
         tokens = self._lengths[done].sum() / max(now - self._begun, 1e-9)
         parts = [f"{done.sum():,}/{len(done):,} samples", f"{tokens:,.0f} prompt tokens/s"]
-        if self._open.any():
+        if self._open.any() and done.sum() >= _ENOUGH:
             parts.append(f"{duration(self._left_s or 0.0)} left")
         if self._scores:
             parts.append(f"accuracy {sum(self._scores) / len(self._scores):.2f}")
