@@ -63,8 +63,9 @@ sweep: setup  ## a needle sweep of your own: MODEL=... DOCS=... LENGTHS=... YARN
 	@$(docs); $(call out,sweep); $(call run,niah)
 
 sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what YaRN costs at 4K
-	@$(docs); $(call out,yarn); $(call run,yarn) && \
-	out="$$out-off" YARN=off LENGTHS=4K && $(call run,yarn)
+	@$(docs); $(call out,yarn); $(call run,yarn) && with="$$out" && \
+	out="$$out-off" YARN=off LENGTHS=4K && $(call run,yarn) && \
+	echo && $(LONGCTX) table "$$out" "$$with" --by run,length
 
 test: setup  ## every test, the real model included
 	@$(PY) -m pytest

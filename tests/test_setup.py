@@ -193,6 +193,7 @@ def test_the_yarn_sweep_asks_the_short_cells_twice(checkout: Path) -> None:
         ["report", "runs/yarn"],
         ["run", "yarn", "--out", "runs/yarn-off", "--length", "4K", "--samples", "2", "--yarn", "off"],
         ["report", "runs/yarn-off"],
+        ["table", "runs/yarn-off", "runs/yarn", "--by", "run,length"],
     ]
 
 
