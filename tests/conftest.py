@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# A suite that a shell starts in the background inherits an ignored SIGINT, and hands it on to every process that a test
+# interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, and no time limit: a busy machine is no failure.
 settings.register_profile("longctx", deadline=None, derandomize=True)
