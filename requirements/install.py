@@ -212,8 +212,8 @@ def fail(text: str, done: subprocess.CompletedProcess[str] | None = None) -> Non
         print("".join(f"    {line[:200]}\n" for line in done.stdout.splitlines()[-12:]), end="", file=sys.stderr)
         if unreachable(done):
             text += (
-                " No package index was reached. With an index of your own, set PIP_INDEX_URL; behind a proxy, set "
-                "HTTPS_PROXY; then type: make setup"
+                " No package index was reached. Name one of your own with `pip config set global.index-url`; behind a "
+                "proxy, set HTTPS_PROXY; then type: make setup"
             )
         else:
             text += " To see everything that was printed, type: make setup VERBOSE=1"
