@@ -131,7 +131,7 @@ def _open_in_process(folder: str, barrier: Any, results: Any) -> None:
 
 
 def test_processes_that_build_the_same_corpus_at_once_all_get_it(folder: Path) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # the tokenizer's threads do not survive a fork
     barrier, results = context.Barrier(3), context.Queue()
     processes = [context.Process(target=_open_in_process, args=(str(folder), barrier, results)) for _ in range(3)]
     for process in processes:
