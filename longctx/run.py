@@ -100,12 +100,13 @@ def run(
             with steps() as progress:
                 builder = Builder(sweep, tasks, corpora, progress)
                 described = builder.describe_corpora(todo.values())
-            if not builder.tokenizer.has_template:
-                note(f"{builder.tokenizer.name} has no chat template: it gets the plain prompt, ending with a cue")
+            tokenizer = builder.describe_tokenizer()
+            if not tokenizer["chat_template"]:
+                note(f"{tokenizer['name']} has no chat template: it gets the plain prompt, ending with a cue")
             about = {
                 "longctx": __version__,
                 "model": sweep.model,
-                "tokenizer": builder.describe_tokenizer(),
+                "tokenizer": tokenizer,
                 "yarn": backend.yarn,
                 "sampling": asdict(sweep.sampling),
             }
