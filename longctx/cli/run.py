@@ -6,8 +6,7 @@ import json
 import shlex
 import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,8 @@ def command(
     for option, chosen in (("--generators", generators), ("--corpora", corpora_folders)):
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
-        with _ended_by_sigterm():
-            summary = run(asked, path, **folders, watch=Progress, note=_say, steps=steps)
+        with _Interrupts() as interrupts:
+            summary = run(asked, path, **folders, watch=interrupts.watch, note=_say, steps=steps)
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
         _say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
@@ -88,14 +87,42 @@ def _say(message: str) -> None:
     click.echo(f"longctx: {message}", err=True)
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class _Interrupts:
+    """Lets SIGINT and SIGTERM end a run, also where Python swallows the exception that they raise.
+
+    An exception inside a callback of the interpreter's own is printed and forgotten: the next record raises it again.
+    """
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __enter__(self) -> _Interrupts:
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number, handler in self._before.items():
+            if handler != signal.SIG_IGN:  # as nohup and shells want it for what runs in the background
+                signal.signal(number, self._tell)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _tell(self, *_: object) -> None:
+        self._told = True
+        raise KeyboardInterrupt
+
+    def watch(self, *arguments: Any, **options: Any) -> Progress:
+        """A progress display that looks after every record whether the run was told to end."""
+        progress = Progress(*arguments, **options)
+        update = progress.update
+
+        def update_and_look(record: Mapping[str, Any]) -> None:
+            update(record)
+            if self._told:
+                raise KeyboardInterrupt
+
+        progress.update = update_and_look  # type: ignore[method-assign]
+        return progress
 
 
 def _as_json(summary: Summary) -> dict[str, Any]:
