@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
@@ -205,8 +205,3 @@ def pick_template(voice: Voice, rng: random.Random, name: str | None = None) -> 
     if name not in by_name:
         raise CorpusError(unknown("fact", name, by_name))
     return by_name[name]
-
-
-def fact_names(voices: Iterable[Voice]) -> list[str]:
-    """All facts of several voices, as ``voice/fact``."""
-    return [f"{voice.name}/{fact.name}" for voice in voices for fact in voice.facts]
