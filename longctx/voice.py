@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
@@ -15,6 +15,18 @@ from longctx.names import NAME_KINDS, draw_name
 Boundary = Literal["sentence", "paragraph", "definition"]
 NUMBER_KINDS = ("integer", "amount", "decimal", "percent")
 OTHER_KINDS = ("choice", "code", "date", "version")
+_HALVES = ("first half", "second half")
+_SLOTS: Mapping[str, tuple[set[str], set[str]]] = {  # wording → slots that it must hold, slots that it must not
+    "needle": ({"key", "value"}, set()),
+    "question": ({"key"}, {"value"}),
+    "entity": ({"key", "value", "item"}, set()),
+    "question_all": ({"key"}, {"value", "item"}),
+    "superseded": ({"key", "value", "when"}, set()),
+    "first half": ({"key", "link"}, {"value"}),
+    "second half": ({"link", "value"}, {"key"}),
+}
+_WORDINGS = [label for label in _SLOTS if label not in _HALVES]
+_FACT_FIELDS = {"name", "key", "value", "slots", "halves", *_WORDINGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +38,78 @@ class Fact:
     question: str
     key: str
     value: str  # what a right answer holds
+    detail: str = ""  # what tells it from others about the same key: its item, or when it was in force
 
 
 @dataclass(frozen=True, slots=True)
 class FactTemplate:
-    """A fact with slots."""
+    """A fact with slots, and further wordings about its key; a wording that is not there is empty."""
 
     name: str
     needle: str  # holds {key} and {value}
     question: str  # holds {key}
     slots: Mapping[str, Mapping[str, Any]]  # slot name → kind and its settings; `key` and `value` always there
+    entity: str = ""  # another attribute of the key, for one of many items: holds {key}, {value} and {item}
+    question_all: str = ""  # asks for every value that `entity` states about one key: holds {key}
+    superseded: str = ""  # an older version that says so itself: holds {key}, {value} and {when}
+    halves: tuple[str, str] | None = None  # the fact in two places: {key} and {link}, {link} and {value}
 
     def fill(self, rng: random.Random, language: str) -> Fact:
-        """Draw every slot."""
-        drawn = {name: draw(slot, rng, language) for name, slot in sorted(self.slots.items())}
+        """Draw every slot of needle and question."""
+        drawn = self._draw((self.needle, self.question), rng, language)
+        return Fact(self.name, _fill(self.needle, drawn), _fill(self.question, drawn), drawn["key"], drawn["value"])
 
-        def fill(text: str) -> str:
-            filled = text.format_map(drawn)
-            for word in drawn.values():
-                if word.endswith("."):  # "with Alder Foods Inc." at the end of a sentence has one full stop
-                    filled = filled.replace(word + ".", word)
-            return filled
+    def fill_entity(self, rng: random.Random, language: str, key: str) -> Fact:
+        """State another attribute of `key` for an item that is drawn; asks `question_all`.
 
-        return Fact(self.name, fill(self.needle), fill(self.question), drawn["key"], drawn["value"])
+        Raises:
+            CorpusError: the fact has no such wording.
+        """
+        return self._about(key, "entity", self.entity, self.question_all, "item", rng, language)
+
+    def fill_superseded(self, rng: random.Random, language: str, key: str) -> Fact:
+        """State the fact about `key` as it was in an older version; asks `question`, to which its value is wrong.
+
+        Raises:
+            CorpusError: the fact has no such wording.
+        """
+        return self._about(key, "superseded", self.superseded, self.question, "when", rng, language)
+
+    def fill_halves(self, rng: random.Random, language: str, fact: Fact) -> tuple[str, str]:
+        """Split a fact that was drawn over two places; the reference that links them is drawn.
+
+        Raises:
+            CorpusError: the fact has no such wording.
+        """
+        if self.halves is None:
+            raise self._lacks("halves")
+        first, second = self.halves
+        drawn = self._draw(self.halves, rng, language, key=fact.key, value=fact.value)
+        return _fill(first, drawn), _fill(second, drawn)
+
+    def _about(
+        self, key: str, label: str, text: str, question: str, detail: str, rng: random.Random, language: str
+    ) -> Fact:
+        if not text:
+            raise self._lacks(label)
+        drawn = self._draw((text, question), rng, language, key=key)
+        return Fact(self.name, _fill(text, drawn), _fill(question, drawn), key, drawn["value"], drawn[detail])
+
+    def _draw(self, texts: Iterable[str], rng: random.Random, language: str, **known: str) -> dict[str, str]:
+        """Only the slots that `texts` use: a needle stays as it is when its fact gets further wordings."""
+        used = set().union(*(_fields(text, self.name) for text in texts)) - set(known)
+        return known | {name: draw(self.slots[name], rng, language) for name in sorted(used)}
+
+    def _lacks(self, label: str) -> CorpusError:
+        return CorpusError(f"Fact {self.name!r} has no `{label}` wording; corpora/README.md says how to add one.")
+
+
+def _fill(text: str, drawn: Mapping[str, str]) -> str:
+    filled = text.format_map(drawn)
+    for word in drawn.values():
+        if word.endswith("."):  # "with Alder Foods Inc." at the end of a sentence has one full stop
+            filled = filled.replace(word + ".", word)
+    return filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,21 +206,40 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
 
 def _parse_fact(table: Mapping[str, Any], where: str) -> FactTemplate:
     name = table.get("name", "?")
+    about = f"{where}: fact {name!r}"
+    for field in table:
+        if field not in _FACT_FIELDS:
+            raise CorpusError(f"{about}: " + unknown("field", field, _FACT_FIELDS))
     if missing := sorted({"name", "needle", "question", "key", "value"} - set(table)):
-        raise CorpusError(f"{where}: fact {name!r} lacks {', '.join(missing)}.")
+        raise CorpusError(f"{about} lacks {', '.join(missing)}.")
+    if len(pair := {"entity", "question_all"} & set(table)) == 1:
+        [given] = pair
+        raise CorpusError(f"{about} has `{given}` alone; `entity` and `question_all` belong together.")
     slots = {"key": table["key"], "value": table["value"], **table.get("slots", {})}
-    needle, question = table["needle"].strip("\n"), table["question"].strip()
-    for text, label, needed in ((needle, "needle", {"key", "value"}), (question, "question", {"key"})):
-        used = _fields(text, f"{where}: fact {name!r}: {label}")
-        if absent := sorted(needed - used):
-            raise CorpusError(f"{where}: fact {name!r}: the {label} does not hold {{{absent[0]}}}.")
-        if strangers := sorted(used - set(slots)):
-            raise CorpusError(f"{where}: fact {name!r}: " + unknown("slot", strangers[0], slots))
-    if "value" in _fields(question, where):
-        raise CorpusError(f"{where}: fact {name!r}: the question holds its own {{value}}.")
+    texts = {label: table[label] for label in _WORDINGS if label in table}
+    if (halves := table.get("halves")) is not None:
+        if not isinstance(halves, list) or len(halves) != 2:
+            raise CorpusError(f"{about}: `halves` is not a list of two texts.")
+        texts |= dict(zip(_HALVES, halves, strict=True))
+    for label, text in texts.items():
+        if not isinstance(text, str) or not text.strip():
+            raise CorpusError(f"{about}: the {label} is no text.")
+        texts[label] = text.strip() if label.startswith("question") else text.strip("\n")
+        _check_slots(texts[label], f"{about}: the {label}", slots, *_SLOTS[label])
     for slot in slots.values():
         draw(slot, random.Random(0), "en")
-    return FactTemplate(name, needle, question, slots)
+    first, second = (texts.pop(label, "") for label in _HALVES)
+    return FactTemplate(name, slots=slots, halves=(first, second) if first else None, **texts)
+
+
+def _check_slots(text: str, where: str, slots: Mapping[str, Any], needed: set[str], barred: set[str]) -> None:
+    used = _fields(text, where)
+    if absent := sorted(needed - used):
+        raise CorpusError(f"{where} does not hold {{{absent[0]}}}.")
+    if given_away := sorted(barred & used):
+        raise CorpusError(f"{where} holds {{{given_away[0]}}}, which it must not.")
+    if strangers := sorted(used - set(slots)):
+        raise CorpusError(f"{where}: " + unknown("slot", strangers[0], slots))
 
 
 def _fields(text: str, where: str) -> set[str]:
