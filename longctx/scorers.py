@@ -2,82 +2,84 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from longctx import forms, published, thinking
+from longctx.compare import as_list, normalise, occurrences
 from longctx.errors import UsageError, unknown
-from longctx.types import Response, Sample, Score
+from longctx.types import Outcome, Response, Sample, Score
 
-_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3}){2,}|(?:[’'\u00a0\u2009\u202f]\d{3})+)(?![\d])")
-_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
-_DATE = re.compile(rf"\b({_MONTHS}) (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
-_BLANKS = re.compile(r"\s+")
-_MARKUP = re.compile(r"[*`]")
+__all__ = [
+    "NOISE_MARGIN",
+    "SCORERS",
+    "Scorer",
+    "absent",
+    "exact",
+    "find_scorer",
+    "includes",
+    "normalise",
+    "occurrences",
+    "says_absent",
+    "score",
+]
 
+Scorer = Callable[[str | list[str], str, Mapping[str, Any]], tuple[float, str]]
 
-def normalise(text: str) -> str:
-    """Text as answers are compared: NFKC, lower case, single blanks, no bold or code marks, one way to write a number.
+NOISE_MARGIN = 0.02
+"""How far above ``noise_floor`` of the metadata a score may be and still be wrong: a wrong text copied with a slip."""
 
-    Thousands separators go, and "March 4, 2031" becomes "4 march 2031".
+_ALIKE = 0.999  # from here on a score of likeness is right
 
-    >>> normalise("It is  **US$4,318,250**.")
-    'it is us$4318250.'
-    """
-    joined = _GROUPS.sub(lambda match: re.sub(r"\D", "", match[0]), text)
-    folded = _BLANKS.sub(" ", unicodedata.normalize("NFKC", _MARKUP.sub("", joined)).casefold()).strip()
-    return _DATE.sub(r"\2 \1 \3", folded)
-
-
-def occurrences(value: str, text: str) -> int:
-    """How often `value` stands in `text` as a whole: not inside a longer number or word. Both are normalised already.
-
-    >>> occurrences("37", "37, 37.5 and 1937"), occurrences("4817263", "编号为4817263。")
-    (1, 1)
-    """
-    before = r"(?<!\d)(?<!\d[.,])" if value[:1].isdigit() else r"(?<![a-z0-9_])" if value[:1].isascii() else ""
-    after = (
-        r"(?!\d)(?!,\d)(?!\.(?!0+(?!\d))\d)"
-        if value[-1:].isdigit()
-        else r"(?![a-z0-9_])"
-        if value[-1:].isascii()
-        else ""
-    )
-    before = before if value[:1].isalnum() else ""
-    after = after if value[-1:].isalnum() else ""
-    return sum(1 for _ in re.finditer(before + re.escape(value) + after, text))
+_EDGES = " .。\"'“”"
 
 
 def includes(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> tuple[float, str]:
-    """Share of the targets that stand in the answer."""
-    targets = [target] if isinstance(target, str) else target
+    """Share of the targets that stand in the answer as a whole, however numbers and dates are written."""
+    targets = as_list(target)
     answer = normalise(text)
-    found = [t for t in targets if occurrences(normalise(t), answer)]
-    return len(found) / len(targets), f"{len(found)} of {len(targets)} found"
+    found = sum(occurrences(normalise(one), answer) > 0 for one in targets)
+    return (found / len(targets) if targets else 0.0), f"{found} of {len(targets)} found"
 
 
 def exact(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> tuple[float, str]:
-    """1 where the answer is the target and nothing else, but for case, blanks, quotes and a full stop at the end."""
-    targets = [target] if isinstance(target, str) else target
-    answer = normalise(text).strip(" .。\"'“”")
-    hit = any(answer == normalise(t).strip(" .。\"'“”") for t in targets)
+    """1 where the answer is the target and nothing else, but for case, blanks, quotes and a full stop at the end.
+
+    Several targets are alternatives.
+    """
+    answer = normalise(text).strip(_EDGES)
+    hit = any(answer == normalise(one).strip(_EDGES) for one in as_list(target))
     return float(hit), "the same" if hit else "not the same"
 
 
 def absent(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> tuple[float, str]:
-    """1 where the answer says that the documents do not state it, and names no look-alike's value."""
-    given = _first_value(text, metadata.get("distractors", ()))
+    """1 where the answer says that the documents do not state it, and names no look-alike's value.
+
+    The phrases that say so are ``absent_forms`` of the metadata, or else the target.
+    """
+    given = _first_value(text, metadata)
     if given:
-        return 0.0, f"gave a distractor's value, {given}"
-    hit = says_absent(text, metadata)
+        return 0.0, f"gave a distractor's value, {_short(given)}"
+    forms = metadata.get("absent_forms") or as_list(target)
+    hit = says_absent(text, {"absent_forms": forms})
     return float(hit), "said that it is not there" if hit else "did not say that it is not there"
 
 
-SCORERS: dict[str, Callable[[str | list[str], str, Mapping[str, Any]], tuple[float, str]]] = {
+SCORERS: dict[str, Scorer] = {
     "absent": absent,
+    "choice": forms.choice,
     "exact": exact,
+    "graph_f1": published.graph_f1,
+    "graph_f1_card": published.graph_f1_card,
+    "graph_f1_empty": published.graph_f1_empty,
+    "grounded": forms.grounded,
     "includes": includes,
+    "mrcr_deepmind": published.mrcr_deepmind,
+    "mrcr_openai": published.mrcr_openai,
+    "number": forms.number,
+    "ruler_all": published.ruler_all,
+    "ruler_part": published.ruler_part,
+    "set_f1": forms.set_f1,
 }
 """Scorer name → (target, answer, sample's metadata) → value 0-1 and explanation."""
 
@@ -85,40 +87,67 @@ SCORERS: dict[str, Callable[[str | list[str], str, Mapping[str, Any]], tuple[flo
 def says_absent(text: str, metadata: Mapping[str, Any]) -> bool:
     """True where the answer holds one of the phrases that mean that the fact is not there."""
     answer = normalise(text).replace("’", "'")
-    return any(normalise(form).rstrip(".。").replace("’", "'") in answer for form in metadata.get("absent_forms", ()))
+    phrases = (normalise(form).rstrip(".。").replace("’", "'") for form in metadata.get("absent_forms") or ())
+    return any(phrase and phrase in answer for phrase in phrases)
 
 
-def _first_value(text: str, spans: Iterable[Mapping[str, Any]]) -> str:
+def _first_value(text: str, metadata: Mapping[str, Any]) -> str:
+    """The first distractor's value that the answer gives."""
     answer = normalise(text)
-    for span in spans:
+    for span in metadata.get("distractors") or ():
         if occurrences(normalise(span["value"]), answer):
             return str(span["value"])
     return ""
 
 
-def score(sample: Sample, response: Response) -> Score:
-    """Score a response and say what became of it.
+def _short(value: str) -> str:
+    return value if len(value) <= 80 else value[:79] + "…"
+
+
+def find_scorer(name: str) -> Scorer:
+    """The scorer of that name.
 
     Raises:
-        UsageError: the sample names a scorer that does not exist.
+        UsageError: there is none; says the nearest and all that are.
     """
-    name = str(sample.metadata["scorer"])
     if name not in SCORERS:
         raise UsageError(unknown("scorer", name, SCORERS))
+    return SCORERS[name]
+
+
+def score(sample: Sample, response: Response) -> Score:
+    """Score a response, without what the model thought, and say what became of it.
+
+    A likeness (``mrcr_…``) is right from 0.999. A score between 0 and 1 is partial, unless the metadata have a
+    ``noise_floor``, what an answer gets that is relevant but wrong: up to `NOISE_MARGIN` above it the answer is as
+    wrong as with a score of 0, and keeps its score.
+
+    Raises:
+        UsageError: the sample names a scorer that does not exist, or lacks something that it needs.
+    """
+    name = str(sample.metadata["scorer"])
+    scorer = find_scorer(name)
     if response.error:
         return Score(0.0, "error", response.error)
-    if not response.text.strip():
-        return Score(0.0, "empty", "no output")
-    value, explanation = SCORERS[name](sample.target, response.text, sample.metadata)
-    if value == 1:
-        return Score(1.0, "right", explanation)
-    if value > 0:
-        return Score(value, "partial", explanation)
-    picked = _first_value(response.text, sample.metadata.get("distractors", ()))
-    if picked:
-        return Score(0.0, "distractor", f"gave a distractor's value, {picked}")
-    if name != "absent" and says_absent(response.text, sample.metadata):
-        return Score(0.0, "absent", "said that it is not there, though it is")
-    if response.finish_reason == "length":
-        return Score(0.0, "truncated", f"{explanation}; the output budget ended")
-    return Score(0.0, "wrong", explanation)
+    answer, thought = thinking.strip(response.text)
+    stripped = answer if answer != response.text else ""
+    cut = response.finish_reason == "length"
+    if not answer.strip():
+        if thought and cut:
+            return Score(0.0, "truncated", "the output budget ended while the model was thinking")
+        return Score(0.0, "empty", "no output after the thinking" if thought else "no output")
+    value, explanation = scorer(sample.target, answer, sample.metadata)
+    outcome: Outcome = "wrong"
+    floor = sample.metadata.get("noise_floor")
+    noise = floor + NOISE_MARGIN if isinstance(floor, int | float) else 0.0
+    if value == 1 or value >= _ALIKE and name.startswith("mrcr_"):
+        outcome = "right"
+    elif value > noise:
+        outcome = "partial"
+    elif picked := _first_value(answer, sample.metadata):
+        outcome, explanation = "distractor", f"gave a distractor's value, {_short(picked)}"
+    elif name != "absent" and says_absent(answer, sample.metadata):
+        outcome, explanation = "absent", "said that it is not there, though it is"
+    elif cut:
+        outcome, explanation = "truncated", f"{explanation}; the output budget ended"
+    return Score(value, outcome, explanation, stripped)

@@ -59,7 +59,7 @@ class Cell:
     task: str
     corpus: str  # name of the corpus
     length: int  # tokens the model receives
-    depth: float  # asked depth of the needle that is asked about, 0-1
+    depth: float | None  # asked depth of the needle that is asked about, 0-1; None: drawn by the seed
     density: float = 0.0  # distractors per 10,000 haystack tokens
     seed: int = 0
     depths_together: tuple[float, ...] = ()  # depths of all needles of a shared haystack; empty: only `depth`
@@ -126,3 +126,4 @@ class Score:
     value: float  # 0-1
     outcome: Outcome
     explanation: str = ""
+    answer: str = ""  # the text that was scored, without the thinking; empty where it is the whole output

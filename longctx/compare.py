@@ -1,0 +1,53 @@
+"""Text as answers are compared: one way to write blanks, case, numbers and dates, and what a whole word is."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_GROUPS = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:,\d{3})+|(?:\.\d{3}){2,}|(?:[’'\u00a0\u2009\u202f]\d{3})+)(?![\d])")
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_DATE = re.compile(rf"\b({_MONTHS}) (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
+_BLANKS = re.compile(r"\s+")
+_MARKUP = re.compile(r"[*`]")
+
+
+def normalise(text: str) -> str:
+    """Text as answers are compared: NFKC, lower case, single blanks, no bold or code marks, one way to write a number.
+
+    Thousands separators go, and "March 4, 2031" becomes "4 march 2031".
+
+    >>> normalise("It is  **US$4,318,250**.")
+    'it is us$4318250.'
+    """
+    joined = _GROUPS.sub(lambda match: re.sub(r"\D", "", match[0]), text)
+    folded = _BLANKS.sub(" ", unicodedata.normalize("NFKC", _MARKUP.sub("", joined)).casefold()).strip()
+    return _DATE.sub(r"\2 \1 \3", folded)
+
+
+def occurrences(value: str, text: str) -> int:
+    """How often `value` stands in `text` as a whole: not inside a longer number or word. Both are normalised already.
+
+    An empty value stands nowhere.
+
+    >>> occurrences("37", "37, 37.5 and 1937"), occurrences("4817263", "编号为4817263。")
+    (1, 1)
+    """
+    if not value:
+        return 0
+    before = r"(?<!\d)(?<!\d[.,])" if value[:1].isdigit() else r"(?<![a-z0-9_])" if value[:1].isascii() else ""
+    after = (
+        r"(?!\d)(?!,\d)(?!\.(?!0+(?!\d))\d)"
+        if value[-1:].isdigit()
+        else r"(?![a-z0-9_])"
+        if value[-1:].isascii()
+        else ""
+    )
+    before = before if value[:1].isalnum() else ""
+    after = after if value[-1:].isalnum() else ""
+    return sum(1 for _ in re.finditer(before + re.escape(value) + after, text))
+
+
+def as_list(target: str | list[str]) -> list[str]:
+    """A target as a list, also where it is one text."""
+    return [target] if isinstance(target, str) else list(target)
