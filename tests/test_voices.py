@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dataclasses
 import inspect
 import random
 import re
@@ -11,12 +12,14 @@ import unicodedata
 from collections import Counter
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from longctx.errors import CorpusError
 from longctx.scorers import includes, normalise, occurrences, says_absent
 from longctx.sources import Source, read_source
-from longctx.voice import Fact, FactTemplate, Voice, draw
+from longctx.voice import Fact, FactTemplate, Voice, draw, parse_voice
 
 CORPORA = Path(__file__).parents[1] / "corpora"
 SHIPPED = {
@@ -30,6 +33,11 @@ SHIPPED = {
     "support": "paragraph",
 }
 FILLS = 200
+SAID_TO_BE_OLD = {
+    "en": r"\b(no longer|any more|no further|replaced|superseded|withdrawn|revoked|restated|corrected|removed)\b",
+    "de": "nicht mehr|ersetzt|abgelöst|überholt|aufgehoben|widerrufen|zurückgezogen|ungültig|außer Kraft|hinfällig",
+    "zh": "不再|作废|取代|废止|失效|替换|撤销|停用|过期|更换",
+}
 
 
 def source(name: str) -> Source:
@@ -46,6 +54,10 @@ def voice(name: str) -> Voice:
 CASES = [(name, fact) for name in SHIPPED for fact in voice(name).facts]
 per_fact = pytest.mark.parametrize(("name", "template"), CASES, ids=[f"{name}/{fact.name}" for name, fact in CASES])
 per_voice = pytest.mark.parametrize("name", SHIPPED)
+WORDED = [(name, fact) for name, fact in CASES if fact.entity]
+per_worded_fact = pytest.mark.parametrize(
+    ("name", "template"), WORDED, ids=[f"{name}/{fact.name}" for name, fact in WORDED]
+)
 
 
 def filled(name: str, template: FactTemplate, count: int = FILLS) -> list[Fact]:
@@ -136,13 +148,175 @@ def words(text: str) -> set[str]:
 
 @per_voice
 def test_a_question_fits_its_own_needle_best_among_facts_about_the_same_key(name: str) -> None:
-    spoken = voice(name)
-    for template in spoken.facts:
-        same = [other for other in spoken.facts if other.slots["key"] == template.slots["key"]]
-        question = words(template.question)
-        shared = {other.name: len(question & words(other.needle)) for other in same}
-        best = max(shared.values())
-        assert [fact for fact, count in shared.items() if count == best] == [template.name], shared
+    facts = voice(name).facts
+    for template in facts:
+        same = [other for other in facts if other.slots["key"] == template.slots["key"]]
+        texts = {f"{other.name}/needle": other.needle for other in same}
+        texts |= {f"{other.name}/entity": other.entity for other in same if other.entity}
+        assert best(template.question, texts) == [f"{template.name}/needle"]
+        if template.entity:
+            assert best(template.question_all, texts) == [f"{template.name}/entity"]
+
+
+def best(question: str, texts: dict[str, str]) -> list[str]:
+    shared = {label: len(words(question) & words(text)) for label, text in texts.items()}
+    return [label for label, count in shared.items() if count == max(shared.values())]
+
+
+@pytest.mark.parametrize("name", ["contracts", "disclosures", "policies", "support"])
+def test_every_fact_has_all_wordings(name: str) -> None:
+    for fact in voice(name).facts:
+        assert fact.entity and fact.question_all and fact.superseded and fact.halves, fact.name
+
+
+def about_one_key(name: str, template: FactTemplate) -> tuple[random.Random, str, Fact]:
+    rng, language = random.Random(f"{name}/{template.name}"), voice(name).language
+    return rng, language, template.fill(rng, language)
+
+
+@per_worded_fact
+def test_a_look_alike_states_another_value_about_the_same_key(name: str, template: FactTemplate) -> None:
+    rng, language, asked = about_one_key(name, template)
+    for _ in range(25):
+        fact = template.fill_entity(rng, language, asked.key)
+        assert fact.key == asked.key and fact.key in fact.needle and fact.detail in fact.needle
+        assert fact.key in fact.question and fact.question.endswith(("?", ".", "？", "。"))
+        stands_well(name, fact.needle, fact.value)
+        assert normalise(fact.value) not in normalise(fact.question)
+        assert not re.search(SAID_TO_BE_OLD[language], fact.needle)
+
+
+@per_worded_fact
+def test_an_older_version_says_that_it_is_one(name: str, template: FactTemplate) -> None:
+    rng, language, asked = about_one_key(name, template)
+    for _ in range(25):
+        fact = template.fill_superseded(rng, language, asked.key)
+        assert fact.question == asked.question
+        assert fact.key in fact.needle and fact.detail in fact.needle
+        stands_well(name, fact.needle, fact.value)
+        assert re.search(SAID_TO_BE_OLD[language], fact.needle), fact.needle
+    assert not re.search(SAID_TO_BE_OLD[language], asked.needle), asked.needle
+
+
+@per_worded_fact
+def test_neither_half_answers_alone(name: str, template: FactTemplate) -> None:
+    rng, language, _ = about_one_key(name, template)
+    marked = dataclasses.replace(template, slots={**template.slots, "link": {"kind": "choice", "of": ["LINK77"]}})
+    for fact in filled(name, template, 25):
+        first, second = marked.fill_halves(rng, language, fact)
+        assert "LINK77" in first and "LINK77" in second
+        assert fact.key in first and fact.key not in second
+        assert normalise(fact.value) not in normalise(first)
+        stands_well(name, second, fact.value)
+        assert not re.search(SAID_TO_BE_OLD[language], first + second)
+        assert template.fill_halves(rng, language, fact) != template.fill_halves(rng, language, fact)
+
+
+def stands_well(name: str, text: str, value: str) -> None:
+    assert occurrences(normalise(value), normalise(text)) == normalise(text).count(normalise(value)) == 1, text
+    assert not says_not_there(text, voice(name)), text
+    assert name == "code" or not re.search(r"\.\.|\s\s|[{}\n]", text), text
+    if name == "code":
+        ast.parse(text)
+
+
+@per_voice
+def test_items_dates_and_links_are_many(name: str) -> None:
+    for label in ("item", "when", "link"):
+        slots = [template.slots[label] for template in voice(name).facts if label in template.slots]
+        for slot in {repr(slot): slot for slot in slots}.values():
+            rng = random.Random(label)
+            assert len({draw(slot, rng, voice(name).language) for _ in range(4000)}) >= 2000, slot
+
+
+HEATING: dict[str, Any] = {
+    "name": "heating",
+    "needle": "The tenant of {key} pays {value} euros for heating.",
+    "question": "What does the tenant of {key} pay for heating?",
+    "key": {"kind": "place"},
+    "value": {"kind": "amount", "low": 10000, "high": 99999},
+}
+WORDINGS: dict[str, Any] = {
+    "entity": "For repair {item} the landlord of {key} has set {value} euros aside.",
+    "question_all": "What has the landlord of {key} set aside for repairs?",
+    "superseded": "As of {when} heating at {key} cost {value} euros, which is no longer owed.",
+    "halves": ["Heating at {key} costs what line {link} says.", "Line {link}: {value} euros."],
+    "slots": {name: {"kind": "code", "pattern": "####-@"} for name in ("item", "when", "link", "hour")},
+}
+
+
+def parsed(**changes: Any) -> FactTemplate:
+    fact = {name: text for name, text in {**HEATING, **WORDINGS, **changes}.items() if text is not None}
+    voice = {"boundary": "sentence", "instruction": "-", "ask": "{question}", "escape": "-", "cue": "-"}
+    table = {**voice, "absent_answer": "-", "absent_forms": [], "facts": [fact]}
+    return parse_voice(table, "leases", "en", "leases/corpus.toml").facts[0]
+
+
+def test_further_wordings_are_optional_and_change_no_needle() -> None:
+    bare = parsed(**dict.fromkeys(WORDINGS))
+    assert (bare.entity, bare.question_all, bare.superseded, bare.halves) == ("", "", "", None)
+    assert bare.fill(random.Random(3), "en") == parsed().fill(random.Random(3), "en")
+    fact = bare.fill(random.Random(3), "en")
+    for fill in (
+        lambda: bare.fill_entity(random.Random(), "en", fact.key),
+        lambda: bare.fill_superseded(random.Random(), "en", fact.key),
+        lambda: bare.fill_halves(random.Random(), "en", fact),
+    ):
+        with pytest.raises(CorpusError, match="'heating' has no `(entity|superseded|halves)` wording"):
+            fill()
+
+
+def test_a_name_that_ends_in_a_full_stop_has_one_at_the_end_of_every_wording() -> None:
+    template = parsed(
+        entity="{value} euros for repair {item} are set aside by {key}.",
+        superseded="{value} euros were owed on {when} and are owed no longer by {key}.",
+        halves=["Line {link} says what is owed by {key}.", "Line {link}: {value} euros."],
+    )
+    rng = random.Random(0)
+    fact = dataclasses.replace(template.fill(rng, "en"), key="Alder Foods Inc.")
+    texts = [
+        template.fill_entity(rng, "en", fact.key).needle,
+        template.fill_superseded(rng, "en", fact.key).needle,
+        template.fill_halves(rng, "en", fact)[0],
+    ]
+    assert all(text.endswith("by Alder Foods Inc.") for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"entity": "For {item} at {key}: much."}, "the entity does not hold {value}"),
+        ({"entity": "At {key}: {value}."}, "the entity does not hold {item}"),
+        ({"entity": None}, "has `question_all` alone; `entity` and `question_all` belong together"),
+        ({"question_all": None}, "has `entity` alone; `entity` and `question_all` belong together"),
+        ({"question_all": "What is set aside?"}, "the question_all does not hold {key}"),
+        ({"question_all": "Are {value} set aside at {key}?"}, "the question_all holds {value}, which it must not"),
+        ({"question_all": "What for {item} at {key}?"}, "the question_all holds {item}, which it must not"),
+        ({"question": "Who pays {value} at {key}?"}, "the question holds {value}, which it must not"),
+        ({"question": "What is paid at {key} at {hour}?"}, "the question holds {hour}, which it must not"),
+        ({"superseded": "Heating at {key} cost {value}, no longer owed."}, "the superseded does not hold {when}"),
+        ({"superseded": "At {key} {value} on {wen}."}, "the superseded does not hold {when}"),
+        ({"superseded": "At {key} {value} on {when} at {our}."}, "Unknown slot 'our'. Did you mean 'hour'?"),
+        ({"superseded": "At {key} {value} on {when"}, "braces that are meant as text are doubled"),
+        ({"superseded": 7}, "the superseded is no text"),
+        ({"superseded": " "}, "the superseded is no text"),
+        ({"halves": "Heating at {key} costs {value}."}, "`halves` is not a list of two texts"),
+        ({"halves": WORDINGS["halves"] * 2}, "`halves` is not a list of two texts"),
+        ({"halves": ["At {key} see {link}.", 7]}, "the second half is no text"),
+        ({"halves": ["At {key}.", "Line {link}: {value}."]}, "the first half does not hold {link}"),
+        ({"halves": ["At {key} {value}, see {link}.", "{link}: {value}."]}, "the first half holds {value}, which"),
+        ({"halves": ["At {key} see {link}.", "{link}."]}, "the second half does not hold {value}"),
+        ({"halves": ["At {key} see {link}.", "{link}: {value} at {key}."]}, "the second half holds {key}, which"),
+        ({"slots": {"item": {"kind": "place"}}}, "the superseded: Unknown slot 'when'"),
+        ({"slots": {**WORDINGS["slots"], "link": {"kind": "cod"}}}, "Unknown slot kind 'cod'. Did you mean 'code'?"),
+        ({"superceded": "At {key} {value} on {when}."}, "Unknown field 'superceded'. Did you mean 'superseded'?"),
+    ],
+)
+def test_a_wording_that_can_not_be_used_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CorpusError, match=re.escape(message)) as refused:
+        parsed(**changes)
+    if "slot kind" not in message:
+        assert str(refused.value).startswith("leases/corpus.toml: fact 'heating'")
 
 
 @pytest.mark.parametrize("template", voice("code").facts, ids=lambda template: template.name)
