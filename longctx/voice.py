@@ -16,11 +16,12 @@ Boundary = Literal["sentence", "paragraph", "definition"]
 NUMBER_KINDS = ("integer", "amount", "decimal", "percent")
 OTHER_KINDS = ("choice", "code", "date", "version")
 _HALVES = ("first half", "second half")
-_SLOTS: Mapping[str, tuple[set[str], set[str]]] = {  # wording → slots that it must hold, slots that it must not
+# Wording → slots that it must hold, slots that it must not; a question holds no other than {key}.
+_SLOTS: Mapping[str, tuple[set[str], set[str]]] = {
     "needle": ({"key", "value"}, set()),
-    "question": ({"key"}, {"value"}),
+    "question": ({"key"}, set()),
     "entity": ({"key", "value", "item"}, set()),
-    "question_all": ({"key"}, {"value", "item"}),
+    "question_all": ({"key"}, set()),
     "superseded": ({"key", "value", "when"}, set()),
     "first half": ({"key", "link"}, {"value"}),
     "second half": ({"link", "value"}, {"key"}),
@@ -224,8 +225,10 @@ def _parse_fact(table: Mapping[str, Any], where: str) -> FactTemplate:
     for label, text in texts.items():
         if not isinstance(text, str) or not text.strip():
             raise CorpusError(f"{about}: the {label} is no text.")
-        texts[label] = text.strip() if label.startswith("question") else text.strip("\n")
-        _check_slots(texts[label], f"{about}: the {label}", slots, *_SLOTS[label])
+        asks = label.startswith("question")
+        texts[label] = text.strip() if asks else text.strip("\n")
+        needed, barred = _SLOTS[label]
+        _check_slots(texts[label], f"{about}: the {label}", slots, needed, set(slots) - {"key"} if asks else barred)
     for slot in slots.values():
         draw(slot, random.Random(0), "en")
     first, second = (texts.pop(label, "") for label in _HALVES)
