@@ -1,0 +1,59 @@
+"""Companies by their full names: "Alder Foods Inc.", "Kestrel Optics GmbH"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from random import Random
+
+from longctx.mining._pattern import Kind, Span, spans
+from longctx.names import draw_name
+
+_WORD = r"(?:[A-Z][\w’'-]*|[A-Z]\.)"
+_LEGAL = (
+    r"(?:Inc\.?|Incorporated|L\.?L\.?C\.?|Co\., Ltd\.?|Ltd\.?|Limited(?! [A-Z])|Corp\.?|Corporation"
+    r"|GmbH(?: & Co\. KG)?|AG|SE|plc|PLC|N\.V\.?|B\.V\.?|S\.A\.?|SpA|L\.P\.?|LLP)"
+)
+_PATTERNS = (
+    re.compile(
+        rf"(?<![\w’'.&-])(?<![A-Z]\. )(?:{_WORD} |& ){{0,4}}{_WORD},? {_LEGAL}"
+        r"(?![\w’'-]| de C\.V| Act\b| Code\b| Law\b)"
+    ),
+)
+_OPENING = re.compile(
+    r"(?:The|This|That|Between|By|With|For|From|In|On|At|Under|And|Or|If|When|While|Whereas|WHEREAS|Neither|Either|Both"
+    r"|Each|Any|All|No|Pursuant|Effective|Upon|As|To|Of|Chief|Executive|President|Der|Die|Das|Mit|Bei|Von|and|&)\s"
+)
+_PART = re.compile(r"(?:[A-Z][\w.’'-]*,? (?:of|and|for|de|&)|&|[A-Z][\w’'-]*[,.]) $")  # of a name that began before
+_NO_NAME = re.compile(
+    r"['’]s |\b(?:Agreement|Section|Article|Exhibit|Party|Parties|Limited Liability|Company|Act|Board)\b"
+)
+
+
+def find(text: str) -> Iterator[Span]:
+    """Where companies are named in full."""
+    for begin, end in spans(_PATTERNS, text):
+        while opening := _OPENING.match(text, begin, end):
+            begin = opening.end()
+        name = text[begin:end]
+        # Where the text goes on with a part of the name, another name would not fit, and the question would tell it.
+        alone = len(re.findall(rf"\b{re.escape(name.split(',')[0].split()[0])}\b", text, re.IGNORECASE)) == 1
+        if (
+            alone
+            and len(name.split()) > 1
+            and not _NO_NAME.search(name)
+            and not _PART.search(text[:begin])
+            and not name.isupper()
+        ):
+            yield begin, end
+
+
+def change(value: str, rng: Random, language: str) -> str | None:
+    """Another company of the same legal form."""
+    legal = re.search(rf",? {_LEGAL}$", value)
+    drawn = draw_name("company", rng, "de" if language == "de" else "en")
+    name = re.sub(r",? (?:Inc\.|LLC|Ltd\.|Corp\.|Group plc|Holdings, Inc\.|Partners LP|Co\.|GmbH|AG|SE|KG)$", "", drawn)
+    return name + legal[0] if legal else drawn
+
+
+KIND = Kind("party", find, change)
