@@ -3,6 +3,7 @@
 LongctxError                 base; the command line prints it as one line and exits with 1
 ├── UsageError               an argument or sweep that cannot be; exits with 2
 ├── DocumentError            a folder with nothing readable in it
+├── DataError                a file of samples or predictions that cannot be used; names the line
 ├── CorpusError              a corpus that is unknown, damaged, or too small for the length
 ├── TokenizerError           a tokenizer that cannot be loaded or lacks what is needed
 ├── ImpossibleSample         a sample that cannot be built as asked; says what is possible
@@ -27,6 +28,10 @@ class UsageError(LongctxError):
 
 class DocumentError(LongctxError):
     """A folder with nothing readable in it."""
+
+
+class DataError(LongctxError):
+    """A file of samples or predictions that cannot be used."""
 
 
 class CorpusError(LongctxError):

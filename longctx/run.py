@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,12 +12,15 @@ from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, pick_tasks
 from longctx.errors import BackendError
+from longctx.imported import Imported
 from longctx.loop import Watch, complete, remaining
 from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
 from longctx.sources import Progress
 from longctx.sweep import Sweep
+from longctx.tokens import load_tokenizer
+from longctx.types import Cell
 
 Note = Callable[[str], None]
 Steps = Callable[[], AbstractContextManager[Progress | None]]
@@ -75,9 +78,10 @@ def run(
         BackendError: the backend cannot start, or does not do what it should.
         Interrupted: the process was told to stop; everything answered is kept.
     """
-    tasks = pick_tasks(sweep, generators)
-    backend = _prepare(sweep)
-    cells = sweep.cells()
+    given = _given(sweep, note, steps)
+    tasks = {} if given else pick_tasks(sweep, generators)
+    cells = given.cells if given else sweep.cells()
+    backend = _prepare(sweep, cells)
     with RunFolder(out, sweep) as folder:
 
         def summary() -> Summary:
@@ -98,11 +102,12 @@ def run(
         try:
             note("loading tokenizer and corpora")
             with steps() as progress:
-                builder = Builder(sweep, tasks, corpora, progress)
+                builder = given or Builder(sweep, tasks, corpora, progress)
                 described = builder.describe_corpora(todo.values())
             tokenizer = builder.describe_tokenizer()
             if not tokenizer["chat_template"]:
-                note(f"{tokenizer['name']} has no chat template: it gets the plain prompt, ending with a cue")
+                cue = "as it is" if given else "ending with a cue"
+                note(f"{tokenizer['name']} has no chat template: it gets the plain prompt, {cue}")
             about = {
                 "longctx": __version__,
                 "model": sweep.model,
@@ -144,12 +149,13 @@ def preview(
 
     Args and errors as for `run`.
     """
-    tasks = pick_tasks(sweep, generators)
-    prepared = _prepare(sweep)
-    cells = in_order(sweep.cells())
+    given = _given(sweep, note, steps)
+    tasks = {} if given else pick_tasks(sweep, generators)
+    cells = in_order(given.cells if given else sweep.cells())
+    prepared = _prepare(sweep, cells)
     note("loading tokenizer and corpora")
     with steps() as progress:
-        builder = Builder(sweep, tasks, corpora, progress)
+        builder = given or Builder(sweep, tasks, corpora, progress)
         note(f"building {len(cells):,} samples to see what they share")
         plan, fresh = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
@@ -172,11 +178,20 @@ def preview(
         backend.close()
 
 
-def _prepare(sweep: Sweep) -> Prepared:
+def _given(sweep: Sweep, note: Note, steps: Steps) -> Imported | None:
+    """The samples of the sweep's file; None where it has none and samples are built."""
+    if not sweep.source:
+        return None
+    note("loading the tokenizer and measuring samples")
+    with steps() as progress:
+        return Imported(sweep.source, load_tokenizer(sweep.tokenizer or sweep.model), progress)
+
+
+def _prepare(sweep: Sweep, cells: Sequence[Cell]) -> Prepared:
     return prepare_backend(
         sweep.backend,
         model=sweep.model,
-        length=max(sweep.lengths),  # of the whole sweep: what is left of it must meet the same window
+        length=max(cell.length for cell in cells),  # of the whole sweep: what is left of it must meet the same window
         sampling=sweep.sampling,
         yarn=sweep.yarn,
         allow_rescale=sweep.allow_rescale,

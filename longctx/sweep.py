@@ -21,6 +21,11 @@ from longctx.units import parse_count
 
 PRESETS = Path(__file__).parent / "presets"
 _TABLES = ("variant", "sampling", "engine")
+_GRID = (
+    "corpora", "lengths", "tasks", "depths", "densities", "samples", "seed", "questions_per_haystack", "variant",
+    "repeat", "voice",
+)  # fmt: skip
+"""Fields that say which samples to build."""
 _SECRETS = ("token", "key", "password", "secret")
 
 
@@ -46,6 +51,7 @@ class Sweep:
     variant: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further axes: name → values
     repeat: bool = False  # may passages repeat where a corpus is too small
     voice: str = ""  # voice of the needles; empty: the corpus's own
+    source: str = ""  # file of samples that are asked as they are, in place of all of the above; empty: none
     model: str = "smollm2-135m"  # embedded model, Hugging Face id or folder
     tokenizer: str = ""  # Hugging Face id or folder; empty: the model's
     backend: str = "vllm"
@@ -55,6 +61,27 @@ class Sweep:
     engine: Mapping[str, Any] = field(default_factory=dict)  # arguments handed to the engine as they are
 
     def __post_init__(self) -> None:
+        if self.source:
+            self._give_up_grid()
+            return
+        self._check()
+        self.sources()
+
+    def _give_up_grid(self) -> None:
+        """Check a sweep that takes its samples from a file: whatever says what to build must not be said."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name not in _GRID:
+                continue
+            if value and value != entry.default:
+                raise UsageError(
+                    f"The samples of {self.source} are asked as they are; {entry.name} ({value!r}) can't be given."
+                )
+            if isinstance(entry.default, tuple) or entry.name in ("corpora", "lengths"):
+                object.__setattr__(self, entry.name, ())
+        self._check_asking()
+
+    def _check(self) -> None:
         lengths = [parse_count(length) for length in checks.items("lengths", self.lengths)]
         if 0 in lengths:
             raise UsageError("A length of 0 tokens was given; possible are lengths from 1 token.")
@@ -65,17 +92,12 @@ class Sweep:
             "tasks": checks.distinct("tasks", checks.words("tasks", self.tasks)),
             "corpora": checks.distinct("corpora", checks.words("corpora", self.corpora)),
             "variant": _axes(self.variant),
-            "engine": _engine(self.engine),
-            "sampling": _sampling(self.sampling),
-            "yarn": _yarn(self.yarn),
         }
+        self._check_asking()
         for name, low in (("samples", 1), ("seed", 0), ("questions_per_haystack", 1)):
             resolved[name] = checks.whole(name, getattr(self, name), low)
-        for name in ("voice", "model", "tokenizer", "backend"):
-            checks.word(name, getattr(self, name))
-        for name in ("repeat", "allow_rescale"):
-            if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} is {getattr(self, name)!r}; possible are true and false.")
+        checks.word("voice", self.voice)
+        _true_or_false("repeat", self.repeat)
         for name, value in resolved.items():
             object.__setattr__(self, name, value)
         if self.questions_per_haystack > len(self.depths):
@@ -83,7 +105,15 @@ class Sweep:
                 f"{self.questions_per_haystack} questions per haystack need as many depths, and there are "
                 f"{len(self.depths)}; possible are 1 to {len(self.depths)}."
             )
-        self.sources()
+
+    def _check_asking(self) -> None:
+        """Check what says how to ask, whatever is asked."""
+        resolved = {"engine": _engine(self.engine), "sampling": _sampling(self.sampling), "yarn": _yarn(self.yarn)}
+        for name in ("source", "model", "tokenizer", "backend"):
+            checks.word(name, getattr(self, name))
+        _true_or_false("allow_rescale", self.allow_rescale)
+        for name, value in resolved.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_fields(cls, *layers: Mapping[str, Any]) -> Sweep:
@@ -102,6 +132,8 @@ class Sweep:
                 merged[name] = {**merged.get(name, {}), **value} if name in _TABLES else value
             if isinstance(together, int) and "depths" in layer and "questions_per_haystack" not in layer:
                 merged["questions_per_haystack"] = min(together, len(checks.items("depths", layer["depths"])))
+        if merged.get("source"):
+            merged = {"corpora": (), "lengths": ()} | merged
         for name, remedy in (("corpora", "--corpus contracts"), ("lengths", "--length 4K,8K")):
             if name not in merged:
                 raise UsageError(f"The sweep names no {name}; give them there or as a flag, for example {remedy}.")
@@ -203,6 +235,11 @@ def _check_field(name: str, value: Any) -> None:
 
 def _shown(sweep: Mapping[str, Any], name: str) -> str:
     return json.dumps(sweep[name], ensure_ascii=False, sort_keys=True) if name in sweep else "not set"
+
+
+def _true_or_false(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise UsageError(f"{name} is {value!r}; possible are true and false.")
 
 
 def _axes(variant: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 
 import click
@@ -17,9 +18,14 @@ COMMANDS = {
     "run": "build samples, ask a model, record every answer",
     "report": "draw figures and one offline page of a run",
     "table": "print a run as a table",
+    "import": "bring samples that were made elsewhere",
+    "score": "score predictions that were made elsewhere",
     "models": "list models that need no hub; show what would be used for one",
 }
-"""Command name → its one line; the command itself is ``command`` in ``longctx/cli/NAME.py``."""
+"""Command name → its one line; the command itself is ``command`` in ``longctx/cli/NAME.py``.
+
+A name that Python keeps for itself has an underscore behind it there: ``import_.py``.
+"""
 
 
 class _Lazy(click.Group):
@@ -29,7 +35,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"longctx.cli.{name}").command
+        module = f"{name}_" if keyword.iskeyword(name) else name
+        command: click.Command = importlib.import_module(f"longctx.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

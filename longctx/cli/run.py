@@ -28,9 +28,11 @@ from longctx.visible import clip, visible
       longctx run demo
       longctx run --backend oracle --corpus contracts --length 4K,16K --out runs/oracle
       longctx run niah --corpus path/to/contracts --model path/to/model --dry-run
+      longctx run --from samples.jsonl --max-tokens 128 --out runs/theirs
     """
 )
 @click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
+@click.option("--from", "source", metavar="FILE", help="Ask the samples of this file, as they are.")
 @sample_options
 @engine_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default.")
@@ -79,7 +81,8 @@ def command(
 def default_name(sweep: Sweep) -> str:
     """Name for a run that was given none: what is asked, over what, of what."""
     answerer = sweep.model if sweep.backend == "vllm" else sweep.backend
-    words = [*sweep.tasks, *sweep.sources(), Path(answerer).name]
+    asked = [Path(sweep.source).stem] if sweep.source else [*sweep.tasks, *sweep.sources()]
+    words = [*asked, Path(answerer).name]
     return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]
 
 
