@@ -32,7 +32,7 @@ def command(file: IO[bytes], scorer: str | None, keep_thinking: bool, as_json: b
     """
     if scorer is not None:
         find_scorer(scorer)  # before anything is read
-    name = "stdin" if file.name == "<stdin>" else file.name
+    name = str(getattr(file, "name", "<stdin>"))
     scores = []
     for number, _, line in jsonlines.read(file, name):
         where = f"{name}, line {number}"
