@@ -1,32 +1,61 @@
-"""Needle in a haystack: one fact among a corpus's documents, alone or among look-alikes.
+"""Needles in a haystack: facts among a corpus's documents, alone or among look-alikes, asked one by one or together.
 
 Follows the needle-in-a-haystack test (G. Kamradt, 2023) in what is varied, length and depth, and RULER
-(arXiv 2404.06654) in distractors that have the needle's own form. The needles are the corpus's: see its voice.
+(arXiv 2404.06654) in its kinds: several keys, several values, several questions. The needles are the corpus's: see its
+voice. Distractors have a tier, how alike they are, and a distance from the needle.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from longctx.corpus import Corpus
-from longctx.errors import ImpossibleSample
-from longctx.haystack import Insert
-from longctx.samples import fact_sample, facts_seed, frames
+from longctx.errors import ImpossibleSample, UsageError, unknown
+from longctx.exact import Insert
+from longctx.samples import facts_seed, frames, inserted_sample, pick_host, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
-from longctx.voice import Fact, FactTemplate, distinct_facts, pick_template
+from longctx.voice import Fact, FactTemplate, Voice, draw_distinct, pick_template
+
+from ._kinds import KINDS, KindFact, kind_fact
+from ._reading import read_all, read_facts, read_grounded, read_halves
 
 _DRAWS = 12  # times that other facts are drawn when the filler holds one by chance
-_VARIANTS = {
+_TIERS = ("template", "entity", "superseded")
+_DISTANCES = ("uniform", "near", "far")
+_MOST = 64  # needles of one question
+_COMMON = {
     "fact": "name of the fact to ask about, one of the corpus's voice; drawn by seed where it is not given",
     "escape": "true: the prompt says what to answer where the documents do not state the fact; niah_absent's default",
+    "needle": "domain (default): a fact of the corpus's voice; " + ", ".join(KINDS) + ": a generic one of that kind",
+    "distance": "where distractors stand: uniform (default), near (within 512 tokens of the needle), far",
+}
+_TIERED = _COMMON | {
+    "tier": "template (default): the same form about another key; entity: another attribute of the asked key; "
+    "superseded: an older version that the text itself marks as replaced"
 }
 
 
-@task("niah_single", scorer="includes", shares_haystack=True, variants=_VARIANTS)
+@dataclass(slots=True)
+class _Question:
+    """What is asked about a haystack, and what stands in it for that."""
+
+    text: str
+    target: str | list[str]
+    needles: list[str]
+    values: list[str]  # of the needles
+    keys: list[str]
+    distractors: list[Fact] = field(default_factory=list)
+    after: int = 0  # tokens from the first needle to the second; 0: anywhere
+
+
+@task("niah_single", scorer="includes", shares_haystack=True, variants=_TIERED, reader=read_facts)
 def niah_single(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
-    """One fact at a given depth, among distractors of the same form.
+    """One fact at a given depth, among distractors.
 
     With several questions to a haystack, a needle of another fact stands at each of the depths, and each sample asks
     about one of them; every needle has its own distractors at the asked density.
@@ -36,10 +65,10 @@ def niah_single(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the cap on late fees under the agreement with Alder Foods Inc.?
         Target: 412,750
     """
-    return _sample(corpus, cell, tokenizer, present=True)
+    return _sample(corpus, cell, tokenizer, _single)
 
 
-@task("niah_absent", scorer="absent", shares_haystack=True, variants=_VARIANTS)
+@task("niah_absent", scorer="absent", shares_haystack=True, variants=_TIERED)
 def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """The same question over the same filler and distractors, with the needle left out.
 
@@ -50,81 +79,355 @@ def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the cap on late fees under the agreement with Alder Foods Inc.?
         Target: Not stated.
     """
-    return _sample(corpus, cell, tokenizer, present=False)
+    return _sample(corpus, cell, tokenizer, _single, present=False)
 
 
-def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, *, present: bool) -> Sample:
+@task(
+    "niah_multikey",
+    scorer="includes",
+    shares_haystack=True,
+    variants=_TIERED | {"keys": "facts of one form about different keys, the asked one included; 4 by default"},
+    reader=read_facts,
+)
+def niah_multikey(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """One fact to be told from a few others of the same form about other keys, whatever the length.
+
+    The other keys' facts are distractors of the tier template; `density` adds more.
+
+    Example:
+        … Late fees charged by Wexford Tools LLC shall not exceed US$96,500 … Late fees charged by Alder Foods Inc.
+        shall not exceed US$412,750 … Late fees charged by Orchard & Sons shall not exceed US$18,025 …
+        Question: What is the annual cap on the late fees that Alder Foods Inc. may charge?
+        Target: 412,750
+    """
+    return _sample(corpus, cell, tokenizer, _multikey)
+
+
+@task(
+    "niah_multivalue",
+    scorer="includes",
+    shares_haystack=True,
+    variants=_COMMON | {"values": "values of the asked key; 4 by default"},
+    reader=read_all,
+)
+def niah_multivalue(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """Several values of one key, all asked for; the score is the share that is named.
+
+    The first stands at the depth, the others anywhere. Distractors state the same of other keys.
+
+    Example:
+        … Service credits owed by Alder Foods Inc. under Work Order 4471 shall not exceed US$12,400. … under Work Order
+        9020 shall not exceed US$7,350. …
+        Question: List every cap on service credits owed by Alder Foods Inc. under any Work Order.
+        Target: 12,400; 7,350
+    """
+    return _sample(corpus, cell, tokenizer, _multivalue)
+
+
+@task(
+    "niah_multiquery",
+    scorer="includes",
+    shares_haystack=True,
+    variants=_TIERED | {"queries": "facts that are asked about at once; 4 by default"},
+    reader=read_facts,
+)
+def niah_multiquery(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """Several facts asked about in one question; the score is the share that is named.
+
+    The first stands at the depth, the others anywhere. Distractors are dealt to them in turn.
+
+    Example:
+        … Late fees charged by Alder Foods Inc. shall not exceed US$412,750 … the deposit for Pier 9 is US$18,025 …
+        Question: (1) What is the annual cap on the late fees that Alder Foods Inc. may charge? (2) How much is the
+        security deposit for the premises at Pier 9?
+        Target: 412,750; 18,025
+    """
+    return _sample(corpus, cell, tokenizer, _multiquery)
+
+
+@task(
+    "niah_split",
+    scorer="includes",
+    shares_haystack=True,
+    variants={key: text for key, text in _COMMON.items() if key != "needle"}
+    | {"gap": "tokens from the first half to the second; where it is not given, it stands anywhere"},
+    reader=read_halves,
+)
+def niah_split(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """A fact in two places: one half refers to the other, which stands a chosen number of tokens away.
+
+    It stands behind the first half or, where the haystack ends before that, in front of it. Distractors are second
+    halves under other references.
+
+    Example:
+        … Late fees charged by Alder Foods Inc. shall not exceed the amount at line K-204 of the Schedule. … Schedule,
+        line K-204: US$412,750. …
+        Question: What is the annual cap on the late fees that Alder Foods Inc. may charge?
+        Target: 412,750
+    """
+    return _sample(corpus, cell, tokenizer, _split)
+
+
+@task("grounded", scorer="grounded", variants=_TIERED, reader=read_grounded)
+def grounded(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """One fact and the file that it stands in: half of the score for each.
+
+    The documents show where each begins, by its file's name; distractors stand in other places of the same documents.
+
+    Example:
+        ===== supply/alder.docx ===== … Late fees charged by Alder Foods Inc. shall not exceed US$412,750 …
+        Question: What is the annual cap on the late fees that Alder Foods Inc. may charge? Name also the file that
+        states it, as it is named above its text.
+        Target: 412,750; supply/alder.docx
+    """
+    return _sample(corpus, cell, tokenizer, _single, headers=True)
+
+
+_FILE = {
+    "de": " Nenne auch die Datei, in der es steht, so wie sie über ihrem Text genannt ist.",
+    "en": " Name also the file that states it, as it is named above its text.",
+    "zh": "另请写出载有该内容的文件名，与正文上方所示的名称一致。",
+}
+_Form = FactTemplate | KindFact
+_Draw = Callable[["_Asker", random.Random, Any, set[str], int], _Question]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """What questions are drawn for."""
+
+    cell: Cell
+    voice: Voice
+    tier: str
+
+    def number(self, name: str, default: int, low: int = 1, high: int = _MOST) -> int:
+        """A whole number among the variants."""
+        value = variant(self.cell, name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise UsageError(f"{name} is {value!r}; possible are whole numbers from {low} to {high:,}.")
+        return value
+
+    def drawn(self, make: Callable[[], Fact], count: int, seen: set[str], name: str) -> list[Fact]:
+        """As many different facts."""
+        return draw_distinct(make, count, seen, name)
+
+    def fill(self, form: _Form, rng: random.Random, seen: set[str], count: int) -> list[Fact]:
+        """Facts of a form about different keys."""
+        return self.drawn(lambda: form.fill(rng, self.voice.language), count, seen, form.name)
+
+    def alike(self, form: _Form, fact: Fact, rng: random.Random, seen: set[str], count: int) -> list[Fact]:
+        """Distractors of a fact, of the asked tier."""
+        language = self.voice.language
+        makers = {
+            "template": lambda: form.fill(rng, language),
+            "entity": lambda: form.fill_entity(rng, language, fact.key),
+            "superseded": lambda: form.fill_superseded(rng, language, fact.key),
+        }
+        return self.drawn(makers[self.tier], count, seen, form.name) if count else []
+
+
+def _single(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
+    [fact] = asker.fill(form, rng, seen, 1)
+    alike = asker.alike(form, fact, rng, seen, count)
+    return _Question(fact.question, fact.value, [fact.needle], [fact.value], [fact.key], alike)
+
+
+def _multikey(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
+    fact, *others = asker.fill(form, rng, seen, asker.number("keys", 4))
+    alike = others + asker.alike(form, fact, rng, seen, count)
+    return _Question(fact.question, fact.value, [fact.needle], [fact.value], [fact.key], alike)
+
+
+def _multivalue(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
+    language = asker.voice.language
+
+    def about(key: str) -> Callable[[], Fact]:
+        return lambda: form.fill_entity(rng, language, key)
+
+    [first] = asker.fill(form, rng, seen, 1)
+    facts = asker.drawn(about(first.key), asker.number("values", 4), seen, form.name)
+    seen.add(f"value:{first.value.casefold()}")
+
+    def other() -> Fact:
+        key = form.fill(rng, language).key
+        return other() if key.casefold() == first.key.casefold() else about(key)()
+
+    alike = asker.drawn(other, count, seen, form.name)
+    values = [fact.value for fact in facts]
+    return _Question(facts[0].question, values, [fact.needle for fact in facts], values, [first.key], alike)
+
+
+def _multiquery(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
+    total = asker.number("queries", 4)
+    others = [other for other in asker.voice.facts if other.name != form.name]
+    forms: list[_Form] = [form, *rng.sample(others, len(others))] if isinstance(form, FactTemplate) else [form]
+    asked = [forms[index % len(forms)] for index in range(total)]
+    facts = [asker.fill(each, rng, seen, 1)[0] for each in asked]
+    alike: list[Fact] = []
+    for index, (each, fact) in enumerate(zip(asked, facts, strict=True)):
+        alike += asker.alike(each, fact, rng, seen, len(range(index, count, total)))
+    joint = "" if asker.voice.language == "zh" else " "
+    text = (
+        joint.join(f"({index}) {fact.question}" for index, fact in enumerate(facts, 1))
+        if total > 1
+        else facts[0].question
+    )
+    values = [fact.value for fact in facts]
+    return _Question(text, values, [fact.needle for fact in facts], values, [fact.key for fact in facts], alike)
+
+
+def _split(asker: _Asker, rng: random.Random, form: FactTemplate, seen: set[str], count: int) -> _Question:
+    fact, *others = asker.fill(form, rng, seen, 1 + count)
+    language = asker.voice.language
+    first, second = form.fill_halves(rng, language, fact)
+    references = {second.replace(fact.value, "")}
+    alike: list[Fact] = []
+    for other in others:
+        while (half := form.fill_halves(rng, language, other)[1]).replace(other.value, "") in references:
+            pass  # another's reference: drawn again
+        references.add(half.replace(other.value, ""))
+        alike.append(Fact(form.name, half, other.question, other.key, other.value))
+    gap = asker.number("gap", 0, 1, 1 << 40) if variant(asker.cell, "gap", None) is not None else 0
+    # The value of the first half is the reference's: the half alone answers nothing.
+    return _Question(fact.question, fact.value, [first, second], ["", fact.value], [fact.key], alike, gap)
+
+
+def _sample(
+    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, draw: _Draw, *, present: bool = True, headers: bool = False
+) -> Sample:
+    host = pick_host(corpus, cell)
+    tier = _one_of(cell, "tier", _TIERS)
+    distance = _one_of(cell, "distance", _DISTANCES)
+    asker = _Asker(cell, host.voice, tier)
+    escape = bool(variant(cell, "escape", not present))
     seed = facts_seed(cell)
     if not present and not cell.depths_together:
         seed += f":{cell.depth}"  # nothing stands at a depth: each asks about something else that is not there
-    depths = cell.depths_together or (cell.depth,)
-    asked = depths.index(cell.depth)
+    depths = cell.depths_together or (cell.depth or 0.0,)
+    asked = depths.index(cell.depth or 0.0)
     for attempt in range(_DRAWS):
         rng = random.Random(f"{seed}:facts:{attempt}")
-        groups = _draw(corpus, cell, tokenizer, len(depths), present, rng)
-        facts = [group[0] for group in groups]
-        inserts = [Insert(fact.needle, fact.value, depth) for fact, depth in zip(facts, depths, strict=True)]
-        if len(depths) > 1:
-            inserts = [
-                insert if index == asked else Insert(insert.text, insert.value, insert.depth, "co-needle")
-                for index, insert in enumerate(inserts)
-            ]
-        for index, group in enumerate(groups):
-            tier = "template" if index == asked else "co-distractor"
-            inserts += [Insert(fact.needle, fact.value, None, tier) for fact in group[1:]]
-        if not present:
-            inserts = inserts[len(depths) :]
-        sample = fact_sample(
+        forms = _forms(asker, rng, len(depths))
+        room = _room(corpus, cell, tokenizer, forms, escape)
+        count = max(0, round(cell.density * room / 10_000))
+        seen: dict[str, set[str]] = {}
+        questions: list[_Question] = []
+        for index, form in enumerate(forms):
+            own = random.Random(f"{seed}:facts:{attempt}:{index}")  # more draws of one do not move the others'
+            questions.append(draw(asker, own, form, seen.setdefault(form.name, set()), count))
+            if headers:
+                questions[-1].text += _FILE.get(corpus.voice.language, _FILE["en"])
+        _check_density(cell, tokenizer, questions, room)
+        inserts, first = _inserts(
+            questions, depths, asked, room, distance if present else "uniform", tier, present, seed
+        )
+        question = questions[asked]
+        sample = inserted_sample(
             corpus,
             cell,
             tokenizer,
-            question=facts[asked].question,
-            target=facts[asked].value if present else corpus.voice.absent_answer,
+            question=question.text,
+            target=question.target if present else corpus.voice.absent_answer,
             scorer="includes" if present else "absent",
             inserts=inserts,
-            asked=asked if present else None,
-            facts=facts,
-            escape=_escape(cell, present),
+            asked=first if present else (),
+            unique=[word for each in questions for word in (*each.keys, *each.values) if word],
+            questions=[each.text for each in questions],
+            escape=escape,
+            host=host,
+            headers=headers,
         )
-        if sample is not None:
-            return sample
+        if sample is None:
+            continue
+        if headers:
+            target = [str(question.target), sample.metadata["needles"][0]["file"]]
+            sample = replace(sample, target=target, metadata={**sample.metadata, "scorer": "grounded"})
+        return sample
     raise ImpossibleSample(
         f"Corpus {corpus.name!r} holds every key or value that was drawn for its facts, {_DRAWS} times over: "
         "give the facts in its voice a wider range, or use another voice."
     )
 
 
-def _escape(cell: Cell, present: bool) -> bool:
-    return bool(dict(cell.variant).get("escape", not present))
+def _check_density(cell: Cell, tokenizer: Tokenizer, questions: Sequence[_Question], room: int) -> None:
+    """Refuse a density whose distractors leave no filler."""
+    alike = [fact.needle for question in questions for fact in question.distractors]
+    if not alike or not cell.density:
+        return
+    size = 2 + sum(len(encoding.ids) for encoding in tokenizer.encode_many(alike[:64])) / len(alike[:64])
+    if len(alike) * size > room:
+        possible = max(0.0, cell.density * room / (len(alike) * size))
+        raise ImpossibleSample(
+            f"Density {cell.density:g} asks for {len(alike):,} distractors of about {size:.0f} tokens each in a "
+            f"haystack of about {max(0, room):,}: at most about {0.9 * possible:.1f} per 10,000 tokens fit."
+        )
 
 
-def _draw(
-    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, count: int, present: bool, rng: random.Random
-) -> list[list[Fact]]:
-    """For each question a fact and its distractors: facts of different forms, so that they are no look-alikes."""
-    voice = corpus.voice
-    wanted = dict(cell.variant).get("fact")
+def _one_of(cell: Cell, name: str, possible: Sequence[str]) -> str:
+    value = str(variant(cell, name, possible[0]))
+    if value not in possible:
+        raise UsageError(unknown(name, value, possible))
+    return value
+
+
+def _forms(asker: _Asker, rng: random.Random, count: int) -> Sequence[_Form]:
+    """The facts that are asked about: of different forms, so that they are no look-alikes of each other."""
+    kind, wanted = _one_of(asker.cell, "needle", ("domain", *KINDS)), variant(asker.cell, "fact", None)
+    if kind != "domain":
+        if asker.tier == "entity":
+            raise UsageError(f"tier=entity needs needles of the domain; {kind} have no further attribute.")
+        return [kind_fact("words", kind)] * count
     if wanted is not None:
-        forms = [pick_template(voice, rng, wanted)] * count
-    else:
-        shuffled: list[FactTemplate] = rng.sample(voice.facts, len(voice.facts))
-        forms = [shuffled[index % len(shuffled)] for index in range(count)]
-    distractors = _distractors(corpus, cell, tokenizer, forms, _escape(cell, present))
-    groups: list[list[Fact]] = [[] for _ in forms]
-    for form in dict.fromkeys(form.name for form in forms):
-        members = [index for index, other in enumerate(forms) if other.name == form]
-        own = random.Random(f"{rng.random()}:{form}")  # as many draws as it needs, without moving the other forms'
-        drawn = distinct_facts(forms[members[0]], len(members) * (1 + distractors), own, voice.language)
-        for position, index in enumerate(members):
-            groups[index] = drawn[position :: len(members)]
-    return groups
+        return [pick_template(asker.voice, rng, wanted)] * count
+    shuffled = rng.sample(asker.voice.facts, len(asker.voice.facts))
+    return [shuffled[index % len(shuffled)] for index in range(count)]
 
 
-def _distractors(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: list[FactTemplate], escape: bool) -> int:
-    """Distractors for each question: density × the tokens that the haystack will have."""
-    if cell.density == 0:
-        return 0
-    examples = [form.fill(random.Random(0), corpus.voice.language) for form in forms]
-    around = frames(corpus.voice, tokenizer, [fact.question for fact in examples], escape)
-    haystack = cell.length - max(tokenizer.count(before) + tokenizer.count(after) for before, after in around)
-    return max(0, round(cell.density * haystack / 10_000))
+def _room(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: Sequence[_Form], escape: bool) -> int:
+    """About the tokens that the haystack will have."""
+    examples = [form.fill(random.Random(0), corpus.voice.language).question for form in forms]
+    rendered = frames(corpus.voice, tokenizer, examples, escape)
+    return cell.length - max(tokenizer.count(before) + tokenizer.count(after) for before, after in rendered)
+
+
+def _inserts(
+    questions: Sequence[_Question],
+    depths: Sequence[float],
+    asked: int,
+    room: int,
+    distance: str,
+    tier: str,
+    present: bool,
+    seed: str,
+) -> tuple[list[Insert], list[int]]:
+    """Everything that is put into the haystack, and the indices of what is asked about."""
+    inserts: list[Insert] = []
+    firsts: list[int] = []
+    mine: list[int] = []
+    for index, (question, depth) in enumerate(zip(questions, depths, strict=True)):
+        firsts.append(len(inserts))
+        rng = random.Random(f"{seed}:depths:{index}")
+        for place, (text, value) in enumerate(zip(question.needles, question.values, strict=True)):
+            at = depth if place == 0 else _second(depth, question.after, room) if question.after else rng.random()
+            if index == asked:
+                mine.append(len(inserts))
+            inserts.append(Insert(text, value, at, "" if index == asked else "co-needle"))
+    if not present:
+        inserts, firsts = [], [0] * len(questions)
+    for index, question in enumerate(questions):
+        own = tier if index == asked else "co-distractor"
+        inserts += [Insert(f.needle, f.value, None, own, distance, firsts[index]) for f in question.distractors]
+    return inserts, mine
+
+
+def _second(depth: float, gap: int, room: int) -> float:
+    """Depth of the second half of a fact, `gap` tokens behind the first, or as far before it."""
+    share = gap / max(1, room)
+    if depth + share <= 1:
+        return depth + share
+    if depth - share >= 0:
+        return depth - share
+    raise ImpossibleSample(
+        f"Two halves {gap:,} tokens apart, the first at depth {depth:g}, do not fit into a haystack of about {room:,} "
+        f"tokens; from that depth at most {int(max(depth, 1 - depth) * room):,} are possible."
+    )

@@ -32,6 +32,10 @@ def pick_tasks(sweep: Sweep, generators: Iterable[Path] = ()) -> dict[str, Task]
         for axis in sweep.variant:
             if axis not in found[name].variants:
                 raise UsageError(unknown(f"axis of {name}", axis, found[name].variants))
+        if not found[name].density and sweep.densities != (0.0,):
+            raise UsageError(f"{name} has no distractors; run it in a sweep of its own with --density 0.")
+        if not found[name].depth and len(sweep.depths) > 1:
+            raise UsageError(f"{name} has no needle at a depth; run it in a sweep of its own with --depth random.")
         if sweep.questions_per_haystack > 1 and not found[name].shares_haystack:
             raise UsageError(
                 f"{name} asks one question per haystack; {sweep.questions_per_haystack} were asked for. "

@@ -1,17 +1,15 @@
-"""The last few tokens of a haystack: sentences of the corpus whose number of tokens is exactly what is missing."""
+"""The last few tokens of a haystack: sentences or list entries whose number of tokens is exactly what is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from longctx.corpus import Corpus
-from longctx.placement import Passage, Units, unused_units
-from longctx.seams import Piece, Slice, decode
-from longctx.tokens import Offsets
-
-Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
+from longctx.exact import Missing
+from longctx.seams import Piece
+from longctx.tokens import Offsets, Tokenizer
 
 _WIDE = 120  # tokens beyond which a gap is narrowed by a whole sentence before it is closed exactly
 _NARROW = 8  # tokens that one more sentence, cut short, fills
@@ -19,57 +17,124 @@ _TRIES = 16  # whole sentences tried before one is cut short
 _CUT_TRIES = 12  # sentences that are cut short before giving up
 
 
-def close(
-    corpus: Corpus, passages: Sequence[Passage], missing: Missing, repeat: bool, border: str
-) -> list[Piece] | None:
+class Candidates(Protocol):
+    """What a closing is made of, shortest first.
+
+    Attributes:
+        tokens: (u,) about how many tokens each has.
+        cuts: may one be cut short where none fits.
+    """
+
+    @property
+    def tokens(self) -> Offsets: ...  # noqa: D102
+    @property
+    def cuts(self) -> bool: ...  # noqa: D102
+    def piece(self, index: int) -> Piece:
+        """One of them as a piece of the haystack."""
+        ...
+
+    def text(self, index: int) -> str:
+        """The same as text."""
+        ...
+
+
+class Texts:
+    """Candidates that are given as text."""
+
+    def __init__(self, texts: Sequence[str], tokenizer: Tokenizer, *, cuts: bool = False) -> None:
+        """Count each.
+
+        Args:
+            texts: at least one; each once is enough, as none is taken twice.
+            tokenizer: the model's.
+            cuts: may one be cut short.
+        """
+        sizes = np.array([len(encoding.ids) for encoding in tokenizer.encode_many(texts)], np.int64)
+        order = np.argsort(sizes, kind="stable")
+        self.tokens: Offsets = sizes[order]
+        self.cuts = cuts
+        self._texts: list[str] = [texts[index] for index in order]
+
+    def piece(self, index: int) -> Piece:
+        """One of them."""
+        return self.text(index)
+
+    def text(self, index: int) -> str:
+        """One of them."""
+        return self._texts[index]
+
+
+def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\n\n") -> list[Piece] | None:
     """Pieces that fill a haystack up to the token; None where not even the shortest fits.
 
-    A ladder: a whole sentence of the right size; else a longer one cut behind a word; else one cut anywhere.
+    A ladder: a whole sentence of the right size; else, where they may be cut, a longer one cut behind a word, then one
+    cut anywhere; else two whole ones.
 
     Args:
-        corpus: whose sentences are taken.
-        passages: what the haystack holds already; none of it is taken again unless `repeat`.
+        candidates: what may be taken, each once.
         missing: counts, in the place where the closing goes.
-        repeat: take sentences that the haystack holds already.
         border: what stands before the first of them.
+        joint: what stands between two of them.
     """
-    units = unused_units(corpus, [] if repeat else passages)
-    if not len(units.tokens):
+    sizes = candidates.tokens
+    if not len(sizes):
         return None
     closing: list[Piece] = []
     gap = missing(closing)
-    joint = border
+    between = border
     taken: set[int] = set()
-    while gap > min(_WIDE, int(units.tokens[-1])):
+    while gap > min(_WIDE, int(sizes[-1])):
         rest = _WIDE // 2 if gap > _WIDE else _NARROW  # what is left to close exactly
-        at = int(np.searchsorted(units.tokens, gap - rest, side="right")) - 1
+        at = int(np.searchsorted(sizes, gap - rest, side="right")) - 1
         while at >= 0 and at in taken:
             at -= 1
-        if at < 0 or len(taken) > 1000:
+        if at < 0:
             break
         taken.add(at)
-        closing += [joint, _sentence(corpus, units, at)]
-        joint = "\n\n"
+        closing += [between, candidates.piece(at)]
+        between = joint
         gap = missing(closing)
     if gap == 0:
         return closing
     if gap < 0:
         return None
-    near = [unit for unit in _nearest_first(units.tokens, gap - 1) if unit not in taken]
+    near = [unit for unit in _nearest_first(sizes, gap - 1) if unit not in taken]
     for unit in near[:_TRIES]:
-        candidate = [*closing, joint, _sentence(corpus, units, unit)]
+        candidate = [*closing, between, candidates.piece(unit)]
         if missing(candidate) == 0:
             return candidate
-    longer = range(int(np.searchsorted(units.tokens, gap)), len(units.tokens))
+    if not candidates.cuts:
+        return _pair(candidates, missing, [*closing, between], joint, gap, taken)
+    longer = range(int(np.searchsorted(sizes, gap)), len(sizes))
     for unit in ([unit for unit in longer if unit not in taken] or near[::-1])[:_CUT_TRIES]:
-        text = decode(corpus, _sentence(corpus, units, unit))
-        for end in _ends(text, lambda end, text=text: missing([*closing, joint, text[:end]])):  # type: ignore[misc]
-            return [*closing, joint, text[:end]]
+        text = candidates.text(unit)
+        for end in _ends(text, lambda end, text=text: missing([*closing, between, text[:end]])):  # type: ignore[misc]
+            return [*closing, between, text[:end]]
     return None
 
 
-def _sentence(corpus: Corpus, units: Units, unit: int) -> Slice:
-    return Slice(int(corpus.cut_begin[units.first[unit]]), int(corpus.cut_end[units.last[unit]]))
+def _pair(
+    candidates: Candidates, missing: Missing, begun: list[Piece], joint: str, gap: int, taken: set[int]
+) -> list[Piece] | None:
+    """Two whole ones that fill the gap together."""
+    sizes = candidates.tokens
+    for first in [unit for unit in _spread(sizes, gap) if unit not in taken]:
+        with_first = [*begun, candidates.piece(first)]
+        rest = missing(with_first)
+        if rest == 0:
+            return with_first
+        for second in [u for u in _nearest_first(sizes, rest - 1) if u not in taken and u != first][:4]:
+            candidate = [*with_first, joint, candidates.piece(second)]
+            if missing(candidate) == 0:
+                return candidate
+    return None
+
+
+def _spread(sizes: Offsets, gap: int) -> list[int]:
+    """One index for each size below `gap`, middle sizes first."""
+    kinds, firsts = np.unique(sizes, return_index=True)
+    fitting = [int(first) for kind, first in zip(kinds, firsts, strict=True) if kind < gap]
+    return sorted(fitting, key=lambda unit: abs(int(sizes[unit]) - gap // 2))
 
 
 def _nearest_first(sizes: Offsets, size: int) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from longctx import corpus_cache, sources
 from longctx.corpus_cache import Stretch
 from longctx.errors import CorpusError, unknown
+from longctx.mixes import parse_mix
 from longctx.sources import Progress, Source
 from longctx.tokens import Offsets, Tokenizer
 from longctx.types import FileReport, Ids, Place
@@ -22,6 +23,17 @@ from longctx.voice import Voice
 
 _CHARS_PER_TOKEN = 6  # more than any tokenizer gives on running text: how much a maker makes
 _FIRST_TIER = 1 << 19  # characters; further tiers are four times as large each
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a corpus with a voice of its own; the whole corpus where it is not mixed."""
+
+    name: str  # of the corpus that it is taken from
+    share: float  # of a haystack's filler, 0-1
+    first: int  # index of the cut before it
+    last: int  # index of the cut behind it
+    voice: Voice
 
 
 class Corpus:
@@ -34,6 +46,8 @@ class Corpus:
         language: two-letter code.
         source: where the documents are from.
         repeat: True where passages may recur in a haystack that is longer than the corpus.
+        mixed: True where it is put together from several corpora.
+        sections: its parts.
         files: what became of every file.
         defused: strings in the documents that would have become control tokens.
         text: (bytes,) UTF-8 of all documents with a blank line between them.
@@ -42,6 +56,8 @@ class Corpus:
         cut_end, cut_begin, cut_rank: (k,) cut points in bytes, see `cuts.Cuts`. The first ends at 0 and the last
             begins at the end of the text.
     """
+
+    mixed = False
 
     def __init__(self, folder: Path, source: Source, voice: Voice, meta: dict[str, Any], repeat: bool = False) -> None:
         self.name = source.name
@@ -59,6 +75,15 @@ class Corpus:
         cuts = np.load(folder / "cuts.npy")
         self.cut_end, self.cut_begin, self.cut_rank = cuts[0], cuts[1], cuts[2].astype(np.uint8)
 
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """Parts with voices of their own: here one."""
+        return (Section(self.name, 1.0, 0, len(self.cut_rank) - 1, self.voice),)
+
+    def section_at(self, cut: int) -> Section:
+        """The section that holds what begins at a cut."""
+        return next(section for section in self.sections if section.first <= cut < section.last)
+
     @property
     def tokens(self) -> int:
         """Tokens of the whole text."""
@@ -69,6 +94,18 @@ class Corpus:
         """(k,) number of tokens that begin before each cut's `begin`."""
         tokens: Offsets = np.searchsorted(self.starts, self.cut_begin).astype(np.int64)
         return tokens
+
+    @cached_property
+    def document_cuts(self) -> npt.NDArray[np.int64]:
+        """(d,) index of the cut with which each document begins."""
+        begins = np.array(self._begins, np.int64)
+        return np.searchsorted(self.cut_begin, begins)
+
+    def title_at(self, cut: int) -> str:
+        """How the corpus shows that the text from a cut on is of another document, or of another page."""
+        place = self.locate(int(self.cut_begin[cut]))
+        page = f", page {place.page}" if place.page else ""
+        return self.section_at(cut).voice.title.format(file=place.file + page)
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -84,6 +121,10 @@ class Corpus:
         if stretch.pages:
             return Place(stretch.path, page=max(1, bisect.bisect_right(stretch.pages, offset)))
         return Place(stretch.path, line=1 + int(np.count_nonzero(self.text[stretch.begin : offset] == ord("\n"))))
+
+    def format_of(self, path: str) -> str:
+        """Format of a document; empty for a path that is not there."""
+        return next((stretch.format for stretch in self.documents if stretch.path == path), "")
 
     def tokens_of(self, stretch: Stretch) -> int:
         """Tokens of one document."""
@@ -138,16 +179,27 @@ class Corpora:
         self.repeat = repeat
         self.progress = progress
         self._open: dict[tuple[str, int], Corpus] = {}
+        self._mixed: dict[tuple[str, int], Corpus] = {}
 
     def get(self, name: str, length: int) -> Corpus:
         """The corpus to build samples of `length` tokens from.
 
         A synthetic corpus has as many documents as the length needs, in tiers, so that a sample depends on its own
-        length and not on what else a sweep asks for.
+        length and not on what else a sweep asks for. A mix such as ``contracts=0.5+code=0.5`` is put together.
 
         Raises:
             CorpusError: unknown, or nothing readable in it.
+            UsageError: a mix that cannot be.
         """
+        from longctx.mixed import MixedCorpus  # which is a corpus itself
+
+        if shares := parse_mix(name):
+            if (name, length) not in self._mixed:
+                parts = [self.get(part, length) for part in shares]
+                voices = find_voices(self.extra)
+                around = voices[self.voice] if self.voice else voices.get(f"neutral-{parts[0].language}")
+                self._mixed[name, length] = MixedCorpus(shares, parts, around or voices["neutral-en"], self.repeat)
+            return self._mixed[name, length]
         source = sources.find_source(name, self.extra)
         chars = _FIRST_TIER if source.grows else 0
         while source.grows and chars < _CHARS_PER_TOKEN * length:
@@ -174,7 +226,7 @@ def find_voice(source: Source, meta: dict[str, Any], wanted: str = "", extra: It
     """
     if not wanted and source.voice:
         return source.voice
-    voices = {name: found.voice for name, found in sources.find_sources(extra).items() if found.voice}
+    voices = find_voices(extra)
     name = wanted or source.voice_name
     if name:
         if name not in voices:
@@ -183,3 +235,8 @@ def find_voice(source: Source, meta: dict[str, Any], wanted: str = "", extra: It
     if meta["code"]:
         return voices["code"]
     return voices.get(f"neutral-{meta['language']}") or voices["neutral-en"]
+
+
+def find_voices(extra: Iterable[Path] = ()) -> dict[str, Voice]:
+    """Corpus name → voice, of those that have one."""
+    return {name: found.voice for name, found in sources.find_sources(extra).items() if found.voice}

@@ -55,7 +55,7 @@ def encode_documents(
             keys = [hashlib.sha256(text.encode()).digest() for text in batch]
             known = [_load(connection, key, text) for key, text in zip(keys, batch, strict=True)]
             missing = [index for index, store in enumerate(known) if store is None]
-            fresh = dict(zip(missing, _encode([batch[index] for index in missing], tokenizer), strict=True))
+            fresh = dict(zip(missing, encode_texts([batch[index] for index in missing], tokenizer), strict=True))
             _save(connection, [(keys[index], store) for index, store in fresh.items()])
             for index, store in enumerate(known):
                 yield store if store is not None else fresh[index]
@@ -77,8 +77,8 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _encode(texts: Sequence[str], tokenizer: Tokenizer) -> list[TextStore]:
-    """Encode in chunks on all cores, then mend the seams between a document's chunks."""
+def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> list[TextStore]:
+    """Tokens of each text: encoded in chunks on all cores, then mended at the seams between a text's chunks."""
     chunks = [_chunks(text) for text in texts]
     encodings = iter(tokenizer.encode_many([chunk for parts in chunks for chunk in parts]))
     stores = []

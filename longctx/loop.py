@@ -22,10 +22,11 @@ Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
 Record = dict[str, Any]
 GROUPED = (
     "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed", "variant",
-    "haystack", "haystack_tokens", "tokenizer", "question", "scorer", "needles", "co_needles", "distractors",
-    "repeated", "sha256", "recipe",
+    "haystack", "haystack_at", "haystack_tokens", "host", "host_format", "tokenizer", "question", "scorer", "needles",
+    "co_needles", "distractors", "repeated", "sha256", "recipe",
 )  # fmt: skip
 """What a record takes over from its sample's metadata."""
+_KNOWN = {*GROUPED, "corpus_hash", "tokenizer_hash", "depths_together", "absent_forms"}
 
 
 def cell_id(cell: Cell) -> str:
@@ -85,6 +86,7 @@ def ask(
                 "id": sample.id,
                 "cell": cell_id(cell),
                 **{name: sample.metadata.get(name) for name in GROUPED},
+                "extra": {name: value for name, value in sample.metadata.items() if name not in _KNOWN},
                 "target": sample.target,
                 **_answer(response, score(sample, response)),
                 "model": model,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from longctx.corpus import Corpus
+from longctx.corpus import Corpus, Section
 from longctx.cuts import LINE, PARAGRAPH, SENTENCE
 from longctx.errors import CorpusError, ImpossibleSample
+from longctx.seams import Slice, decode
 from longctx.tokens import Offsets
 from longctx.voice import Boundary
 
 _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads as one document
 _CODE_PASSAGE = 512  # the same in code, whose definitions are long: the borders of passages are places for needles
 _PASSAGES = 32  # about as many passages make a long haystack
+_MIXED_PASSAGE, _MIXED_PASSAGES = 256, 128  # the same in a mixed corpus, whose parts take turns
+_STACKED = 4  # distractors that may stand one behind another where there are not enough places
 _SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
 _ENOUGH = 64  # sentences among which one of the right size can be hoped for
 _TOLERANCE = 0.025  # share of the haystack by which a needle may miss its depth for a better boundary
@@ -58,27 +62,55 @@ class Places:
     rank: npt.NDArray[np.uint8]
 
 
-def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool = False) -> list[Passage]:
+def draw_passages(
+    corpus: Corpus, tokens: int, rng: random.Random, host: Section, exclude: Sequence[tuple[int, int]] = ()
+) -> list[Passage]:
     """Passages of `tokens` tokens or a few less in all, drawn without replacement.
 
-    The corpus is dealt into blocks at paragraph borders, from a random phase on; the blocks are shuffled and taken
-    until `tokens` is nearly reached; the last ones are cut short.
+    Each section of the corpus is dealt into blocks at paragraph borders, from a random phase on; the blocks are
+    shuffled and taken until the section's share of `tokens` is nearly reached; the last ones are cut short. In a mixed
+    corpus the sections' passages are shuffled; the first and the last one belong to `host`, if it has two.
+
+    Args:
+        corpus: its `repeat` lets passages recur.
+        tokens: wanted in all.
+        rng: draws.
+        host: section of the inserts.
+        exclude: (begin, end) bytes that no passage may hold.
 
     Raises:
-        CorpusError: the corpus has fewer tokens and `repeat` is not set.
+        CorpusError: a section has fewer tokens than its share and passages may not recur.
     """
-    total = int(corpus.cut_token[-1])
-    if tokens > total and not repeat:
+    mixed = len(corpus.sections) > 1
+    passages: list[Passage] = []
+    for section in corpus.sections:
+        least = _CODE_PASSAGE if section.voice.boundary == "definition" else _PASSAGE
+        size = max(_MIXED_PASSAGE, tokens // _MIXED_PASSAGES) if mixed else max(least, tokens // _PASSAGES)
+        blocks = partial(_blocks, corpus, section, size, rng, exclude)
+        passages += _draw(corpus, section, round(section.share * tokens), blocks, rng)
+    if mixed:
+        rng.shuffle(passages)
+        own = [index for index, passage in enumerate(passages) if host.first <= passage.first < host.last]
+        for index, wanted in zip(own[:1] + own[1:][-1:], (0, len(passages) - 1), strict=False):
+            passages[index], passages[wanted] = passages[wanted], passages[index]
+    return passages
+
+
+def _draw(
+    corpus: Corpus, section: Section, tokens: int, blocks: Callable[[], list[Passage]], rng: random.Random
+) -> list[Passage]:
+    total = int(corpus.cut_token[section.last] - corpus.cut_token[section.first])
+    if tokens > total and not corpus.repeat:
         raise CorpusError(
-            f"Corpus {corpus.name!r} has {total:,} tokens; {tokens:,} tokens of filler were asked for. "
+            f"Corpus {section.name!r} has {total:,} tokens; {tokens:,} tokens of filler were asked for. "
             "Add documents, ask for a shorter length, or allow passages to recur with --repeat."
         )
     passages: list[Passage] = []
     left = tokens
     while left > 0:
-        blocks, before = _blocks(corpus, tokens, rng), left
-        rng.shuffle(blocks)
-        for block in blocks:
+        dealt, before = blocks(), left
+        rng.shuffle(dealt)
+        for block in dealt:
             size = _size(corpus, block)
             taken = block if size <= left else _shorten(corpus, block, left)
             if taken is None:  # not even its first line is short enough: another block's may be
@@ -87,7 +119,7 @@ def draw_passages(corpus: Corpus, tokens: int, rng: random.Random, repeat: bool 
             left -= _size(corpus, taken)
             if left < _SPARE:
                 return passages
-        if not repeat or left == before:
+        if not corpus.repeat or left == before:
             break
     return passages
 
@@ -96,14 +128,38 @@ def _size(corpus: Corpus, passage: Passage) -> int:
     return int(corpus.cut_token[passage.last] - corpus.cut_token[passage.first])
 
 
-def _blocks(corpus: Corpus, tokens: int, rng: random.Random) -> list[Passage]:
-    least = _CODE_PASSAGE if corpus.voice.boundary == "definition" else _PASSAGE
-    size = max(least, tokens // _PASSAGES)
-    borders = np.flatnonzero(corpus.cut_rank >= PARAGRAPH)
-    wanted = np.arange(rng.randrange(size), int(corpus.cut_token[-1]), size)
+def _blocks(
+    corpus: Corpus, section: Section, size: int, rng: random.Random, exclude: Sequence[tuple[int, int]]
+) -> list[Passage]:
+    first, last = section.first, section.last
+    borders = first + np.flatnonzero(corpus.cut_rank[first : last + 1] >= PARAGRAPH)
+    low, high = int(corpus.cut_token[first]), int(corpus.cut_token[last])
+    wanted = np.arange(low + rng.randrange(size), high, size)
     chosen = borders[np.searchsorted(corpus.cut_token[borders], wanted).clip(max=len(borders) - 1)]
-    edges = np.unique(np.concatenate(([0], chosen, [len(corpus.cut_rank) - 1]))).tolist()
-    return [Passage(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+    edges = np.unique(np.concatenate(([first], chosen, [last]))).tolist()
+    blocks = [Passage(begin, end) for begin, end in zip(edges, edges[1:], strict=False)]
+    for begin, end in exclude:
+        blocks = [part for block in blocks for part in _without(corpus, block, begin, end)]
+    return blocks
+
+
+def _without(corpus: Corpus, block: Passage, begin: int, end: int) -> list[Passage]:
+    """What is left of a block without the text from byte `begin` to `end`."""
+    lower = int(np.searchsorted(corpus.cut_end, begin, side="right")) - 1  # last cut whose text ends before it
+    upper = int(np.searchsorted(corpus.cut_begin, end))  # first cut whose text begins behind it
+    parts = (Passage(block.first, min(block.last, lower)), Passage(max(block.first, upper), block.last))
+    return [part for part in parts if part.last > part.first]
+
+
+def by_document(corpus: Corpus, passages: Sequence[Passage]) -> list[Passage]:
+    """The same text in passages that each lie in one document."""
+    parts = []
+    for passage in passages:
+        begins = corpus.document_cuts
+        inner = begins[(begins > passage.first) & (begins < passage.last)].tolist()
+        edges = [passage.first, *inner, passage.last]
+        parts += [Passage(first, last) for first, last in zip(edges, edges[1:], strict=False)]
+    return parts
 
 
 def _shorten(corpus: Corpus, block: Passage, tokens: int) -> Passage | None:
@@ -120,66 +176,110 @@ def _shorten(corpus: Corpus, block: Passage, tokens: int) -> Passage | None:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Units:
-    """Sentences (in code: definitions) of a corpus, shortest first.
+class Sentences:
+    """Sentences (in code: definitions) of a corpus, shortest first: `closing.Candidates`.
 
     Attributes:
+        corpus: whose they are.
         first: (u,) index of the cut before each.
         last: (u,) index of the cut behind it.
         tokens: (u,) tokens of each.
     """
 
+    corpus: Corpus
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
     tokens: Offsets
+    cuts = True
+
+    def piece(self, index: int) -> Slice:
+        """One of them."""
+        return Slice(int(self.corpus.cut_begin[self.first[index]]), int(self.corpus.cut_end[self.last[index]]))
+
+    def text(self, index: int) -> str:
+        """One of them as text."""
+        return decode(self.corpus, self.piece(index))
 
 
-def unused_units(corpus: Corpus, passages: Sequence[Passage]) -> Units:
-    """Sentences that no passage holds; lines stand in where there are hardly any sentences."""
+def unused_sentences(
+    corpus: Corpus, passages: Sequence[Passage], section: Section, exclude: Sequence[tuple[int, int]] = ()
+) -> Sentences:
+    """Sentences of a section that no passage holds; lines stand in where there are hardly any sentences."""
     used = np.zeros(len(corpus.cut_rank), np.int64)
     for passage in passages:
         used[passage.first : passage.last] = 1
+    for begin, end in exclude:
+        used[
+            max(0, np.searchsorted(corpus.cut_end, begin, side="right") - 1) : np.searchsorted(corpus.cut_begin, end)
+        ] = 1
     used_before = np.concatenate(([0], np.cumsum(used)))
     for rank in (SENTENCE, LINE):
-        nodes = np.flatnonzero(corpus.cut_rank >= rank)
+        nodes = section.first + np.flatnonzero(corpus.cut_rank[section.first : section.last + 1] >= rank)
         free = np.flatnonzero(used_before[nodes[1:]] == used_before[nodes[:-1]])
         if len(free) >= _ENOUGH:
             break
     first, last = nodes[free], nodes[free + 1]
     tokens = corpus.cut_token[last] - corpus.cut_token[first]
     order = np.argsort(tokens, kind="stable")
-    return Units(first[order], last[order], tokens[order])
+    return Sentences(corpus, first[order], last[order], tokens[order])
 
 
-def find_places(corpus: Corpus, passages: Sequence[Passage]) -> Places:
-    """All cut points inside the passages and between them."""
-    spans = [np.arange(p.first + (index == 0), p.last) for index, p in enumerate(passages)]
+def find_places(corpus: Corpus, passages: Sequence[Passage], host: Section, *, borders: bool = True) -> Places:
+    """Cut points inside the passages of `host`, and between them.
+
+    Args:
+        corpus: whose passages they are.
+        passages: all of the haystack.
+        host: section in whose passages something may stand.
+        borders: False: not between two passages.
+    """
+    own = [index for index, p in enumerate(passages) if host.first <= p.first < host.last]
+    spans = [np.arange(passages[i].first + (i == 0 or not borders), passages[i].last) for i in own]
     sizes = np.array([_size(corpus, passage) for passage in passages], np.int64)
     offsets = np.concatenate(([0], np.cumsum(sizes)))[: len(passages)]
     cut = np.concatenate([*spans, np.empty(0, np.int64)]).astype(np.int64)
-    passage = np.repeat(np.arange(len(passages)), [len(span) for span in spans])
+    passage = np.repeat(np.array(own, np.int64), [len(span) for span in spans])
     firsts = np.array([p.first for p in passages], np.int64)
     token = corpus.cut_token[cut] - corpus.cut_token[firsts[passage]] + offsets[passage] if len(cut) else cut
     rank = corpus.cut_rank[cut]
-    rank[cut == firsts[passage]] = PARAGRAPH  # passages are joined by a blank line
+    if len(cut):
+        rank[cut == firsts[passage]] = PARAGRAPH  # passages are joined by a blank line
     return Places(passage, cut, token, rank)
 
 
-def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary) -> list[int]:
-    """`count` different places, drawn uniformly over the filler's tokens: indices into `places`, in order.
+def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary, away: float | None = None) -> list[int]:
+    """`count` places, drawn uniformly over the filler's tokens: indices into `places`, in order.
+
+    They are different ones as long as there are enough.
+
+    Args:
+        places: of the filler.
+        count: how many.
+        rng: draws.
+        boundary: where the voice's needles stand.
+        away: depth (0-1) from which they keep away: they stand in the half of the filler that is farthest from it.
 
     Raises:
         ImpossibleSample: fewer places than that.
     """
+    if not count:
+        return []
+    distant = np.ones(len(places.token), bool)
+    if away is not None and len(places.token):
+        distance = np.abs(places.token - away * float(places.token[-1]))
+        distant = distance >= float(np.median(distance))
     for rank in _RANKS[boundary]:
-        allowed = np.flatnonzero(places.rank >= rank)
+        allowed = np.flatnonzero((places.rank >= rank) & distant)
         if len(allowed) >= count:
             break
-    else:
-        raise ImpossibleSample(
-            f"{count} distractors were asked for and the haystack has {len(allowed)} places for them: ask for a lower "
-            "density, fewer questions per haystack, or another corpus."
-        )
+    else:  # one behind another, the last ones behind all filler
+        seats = [*np.flatnonzero(distant).tolist(), len(places.token)] * _STACKED
+        if count > len(seats):
+            raise ImpossibleSample(
+                f"{count:,} distractors were asked for and the haystack has places for {len(seats):,}: ask for a lower "
+                "density, fewer questions per haystack, a longer haystack, or another corpus."
+            )
+        return sorted(rng.sample(seats, count))
     tokens = places.token[allowed]
     free = np.ones(len(allowed), bool)
     end = int(tokens[-1]) + 1 if len(tokens) else 0
@@ -190,6 +290,46 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary) 
         free[at] = False
         chosen.append(int(allowed[at]))
     return sorted(chosen)
+
+
+def beside(
+    places: Places,
+    tokens: Offsets,
+    spot: int,
+    before: Sequence[int],
+    after: Sequence[int],
+    boundary: Boundary,
+    near: int,
+) -> tuple[list[int], list[int]]:
+    """Places for what stands close before and after a needle, as far apart as `near` tokens allow.
+
+    Args:
+        places: of the filler.
+        tokens: (p,) tokens of the haystack before each place.
+        spot: the needle's place; -1 the beginning, the number of places the end.
+        before: tokens of each that goes before it.
+        after: tokens of each that goes after it.
+        boundary: where the voice's needles stand.
+        near: tokens, counted from the needle, within which all must stand.
+
+    Returns:
+        A place for each, in order; the needle's own where there is none nearby. Several may share one.
+    """
+    rank = _RANKS[boundary][0]
+    allowed = np.flatnonzero(places.rank >= rank)
+    end = int(tokens[-1]) if len(tokens) else 0
+    at = 0 if spot < 0 else int(tokens[spot]) if spot < len(tokens) else end
+    left = allowed[(allowed < spot) & (tokens[allowed] >= at - (near - sum(before)))].tolist()
+    right = allowed[(allowed > spot) & (tokens[allowed] <= at + (near - sum(after)))].tolist()
+    if spot >= len(tokens):
+        left = []  # the closing sentence stands in between, however long it is
+    return _spread(left, len(before), spot), _spread(right, len(after), spot)
+
+
+def _spread(places: list[int], count: int, otherwise: int) -> list[int]:
+    if not places:
+        return [otherwise] * count
+    return [places[min(len(places) - 1, index * len(places) // max(1, count))] for index in range(count)]
 
 
 def _nearest_free(free: npt.NDArray[np.bool_], at: int) -> int:

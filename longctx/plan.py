@@ -51,7 +51,8 @@ def _family(cell: Cell) -> tuple[int, int, str]:
 
 def _rank(cell: Cell) -> tuple[Any, ...]:
     variant = json.dumps(cell.variant)
-    return (*_family(cell), cell.density, variant, cell.depths_together, cell.task, cell.depth)
+    depth = -1.0 if cell.depth is None else cell.depth
+    return (*_family(cell), cell.density, variant, cell.depths_together, cell.task, depth)
 
 
 def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> tuple[Plan, list[int]]:

@@ -19,6 +19,7 @@ from longctx.runfolder import RunFolder
 from longctx.scorers import score
 from longctx.sources import Progress
 from longctx.sweep import Sweep
+from longctx.tasks import Task
 from longctx.tokens import load_tokenizer
 from longctx.types import Cell
 
@@ -81,7 +82,7 @@ def run(
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
     cells = given.cells if given else sweep.cells()
-    backend = _prepare(sweep, cells)
+    backend = _prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 
         def summary() -> Summary:
@@ -152,7 +153,7 @@ def preview(
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
     cells = in_order(given.cells if given else sweep.cells())
-    prepared = _prepare(sweep, cells)
+    prepared = _prepare(sweep, cells, tasks)
     note("loading tokenizer and corpora")
     with steps() as progress:
         builder = given or Builder(sweep, tasks, corpora, progress)
@@ -187,7 +188,7 @@ def _given(sweep: Sweep, note: Note, steps: Steps) -> Imported | None:
         return Imported(sweep.source, load_tokenizer(sweep.tokenizer or sweep.model), progress)
 
 
-def _prepare(sweep: Sweep, cells: Sequence[Cell]) -> Prepared:
+def _prepare(sweep: Sweep, cells: Sequence[Cell], tasks: dict[str, Task]) -> Prepared:
     return prepare_backend(
         sweep.backend,
         model=sweep.model,
@@ -196,4 +197,5 @@ def _prepare(sweep: Sweep, cells: Sequence[Cell]) -> Prepared:
         yarn=sweep.yarn,
         allow_rescale=sweep.allow_rescale,
         engine_args=sweep.engine,
+        readers={name: task.reader for name, task in tasks.items() if task.reader},
     )

@@ -1,21 +1,23 @@
-"""From facts to a sample: frame, haystack, the check that the answer is unique, and everything a record keeps."""
+"""From a haystack to a sample: the words around it, the check that the answer is unique, all that a record keeps."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import random
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from longctx import __version__
-from longctx.corpus import Corpus
+from longctx.corpus import Corpus, Section
 from longctx.errors import TokenizerError
-from longctx.haystack import NO_BLANKS, Haystack, Insert, assemble
+from longctx.exact import Haystack, Insert
+from longctx.haystack import NO_BLANKS, assemble
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
-from longctx.types import Cell, Sample
-from longctx.voice import Fact, Voice
+from longctx.types import Cell, Message, Sample
+from longctx.voice import Voice
 
 
 def haystack_seed(corpus: Corpus, cell: Cell) -> str:
@@ -30,6 +32,17 @@ def facts_seed(cell: Cell) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
+def pick_host(corpus: Corpus, cell: Cell) -> Section:
+    """The part of a mixed corpus in which the needle stands: drawn by share, the same at every length and depth."""
+    rng = random.Random(f"{facts_seed(cell)}:host")
+    return rng.choices(corpus.sections, [section.share for section in corpus.sections])[0]
+
+
+def variant(cell: Cell, name: str, default: Any) -> Any:
+    """Value of a further axis of the cell."""
+    return dict(cell.variant).get(name, default)
+
+
 def frames(voice: Voice, tokenizer: Tokenizer, questions: Sequence[str], escape: bool = False) -> list[tuple[str, str]]:
     """Rendered text before and after the haystack for each question.
 
@@ -39,16 +52,17 @@ def frames(voice: Voice, tokenizer: Tokenizer, questions: Sequence[str], escape:
         questions: one or more.
         escape: say what to answer where the documents do not state the fact.
     """
-    return [tokenizer.frame(*_around(voice, question, escape), cue=voice.cue) for question in questions]
+    return [tokenizer.frame(*around(voice, question, escape), cue=voice.cue) for question in questions]
 
 
-def _around(voice: Voice, question: str, escape: bool) -> tuple[str, str]:
+def around(voice: Voice, question: str, escape: bool = False) -> tuple[str, str]:
+    """Text of the user's message before and after the haystack."""
     joint = "" if voice.language in NO_BLANKS else " "
     asked = (voice.escape + joint if escape else "") + voice.ask.replace("{question}", question)
     return voice.instruction + "\n\n", "\n\n" + asked
 
 
-def fact_sample(
+def inserted_sample(
     corpus: Corpus,
     cell: Cell,
     tokenizer: Tokenizer,
@@ -57,26 +71,36 @@ def fact_sample(
     target: str | list[str],
     scorer: str,
     inserts: Sequence[Insert],
-    asked: int | None,
-    facts: Sequence[Fact],
+    asked: Sequence[int],
+    unique: Iterable[str],
+    questions: Sequence[str] = (),
     escape: bool = False,
+    host: Section | None = None,
+    headers: bool = False,
+    exclude: Sequence[tuple[int, int]] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> Sample | None:
-    """Build the sample that asks `question` over a haystack that holds `inserts`.
+    """Build the sample that asks `question` over documents into which `inserts` are put.
 
     Args:
         corpus: filler and voice.
         cell: what was asked for.
         tokenizer: the model's.
-        question: about one of the inserts, or about something that is not there.
+        question: about some of the inserts, or about something that is not there.
         target: right answer.
         scorer: name of the scorer.
         inserts: needles and distractors.
-        asked: index of the insert that is asked about; None where it is not there.
+        asked: indices of the inserts that are asked about, the one whose depth counts first; none where it is absent.
+        unique: words, such as keys and values, that the filler must not hold.
+        questions: all that are asked about this haystack; room is kept for the longest.
         escape: say in the prompt what to answer where the documents do not state the fact.
-        facts: all facts that are asked about over this haystack; room is kept for the longest of their questions.
+        host: part of a mixed corpus in whose documents the inserts stand.
+        headers: show where a document begins, by its file's name; always done in a mixed corpus.
+        exclude: (begin, end) bytes of the corpus's text that must not be filler.
+        extra: what else the metadata should hold.
 
     Returns:
-        The sample; None where the filler holds a fact's key or value by chance, so that others must be drawn.
+        The sample; None where the filler holds one of `unique` by chance, so that other facts must be drawn.
 
     Raises:
         ImpossibleSample, CorpusError: as `haystack.assemble`.
@@ -84,32 +108,76 @@ def fact_sample(
     """
     voice = corpus.voice
     seed = haystack_seed(corpus, cell)
-    around = frames(voice, tokenizer, [question, *(fact.question for fact in facts)], escape)
+    rendered = frames(voice, tokenizer, [question, *questions], escape)
     haystack = assemble(
         corpus,
         tokenizer,
         length=cell.length,
-        frame=around[0],
+        frame=rendered[0],
         inserts=inserts,
         seed=seed,
-        longest_after=max(tokenizer.count(after) for _, after in around),
-        repeat=corpus.repeat,
+        longest_after=max(tokenizer.count(after) for _, after in rendered),
+        host=host,
+        headers=headers or corpus.mixed,
+        exclude=exclude,
     )
-    folded = haystack.text.casefold()
-    if not all(is_unique(fact, folded) for fact in facts):
+    if not is_unique(unique, haystack.text, inserts):
         return None
-    before, after = _around(voice, question, escape)
-    chat_input = tokenizer.as_input(before, haystack.text, after, voice.cue)
+    before, after = around(voice, question, escape)
+    chat_input = tokenizer.as_input(before + haystack.border, haystack.text, after, voice.cue)
+    more = dict(extra or {})
+    if asked:
+        file = haystack.spans[asked[0]].file
+        more = {"host": (host or corpus.sections[0]).name, "host_format": corpus.format_of(file), **more}
+    return make_sample(
+        corpus, cell, tokenizer, haystack, chat_input,
+        question=question, target=target, scorer=scorer, asked=asked, seed=seed, extra=more,
+    )  # fmt: skip
+
+
+def make_sample(
+    corpus: Corpus,
+    cell: Cell,
+    tokenizer: Tokenizer,
+    haystack: Haystack,
+    chat_input: str | list[Message],
+    *,
+    question: str,
+    target: str | list[str],
+    scorer: str,
+    asked: Sequence[int],
+    seed: str,
+    extra: Mapping[str, Any] | None = None,
+) -> Sample:
+    """The sample that asks `question` over a haystack, with everything that a record keeps.
+
+    Args:
+        corpus: that it was made from.
+        cell: what was asked for.
+        tokenizer: the model's.
+        haystack: inside its prompt.
+        chat_input: the prompt before the chat template.
+        question: what is asked.
+        target: right answer.
+        scorer: name of the scorer.
+        asked: indices of the spans that are asked about, the one whose depth counts first.
+        seed: names the haystack.
+        extra: what else the metadata should hold.
+
+    Raises:
+        TokenizerError: the chat template changes the text that it is given.
+    """
     if tokenizer.render(chat_input) != haystack.prompt:
-        raise TokenizerError(f"The chat template of {tokenizer.name} changes the text of a user's message.")
+        raise TokenizerError(f"The chat template of {tokenizer.name} changes the text of a message.")
     recipe = {
         "corpus": corpus.hash,
         "tokenizer": tokenizer.hash,
         "cell": asdict(cell),
-        "voice": voice.name,
+        "voice": corpus.voice.name,
         "repeat": corpus.repeat,
         "longctx": __version__,
     }
+    voice = corpus.voice
     metadata = {
         **_asked(corpus, cell, tokenizer),
         **_measured(haystack, asked),
@@ -119,6 +187,7 @@ def fact_sample(
         "absent_forms": [normalise(voice.absent_answer).rstrip(".。"), *voice.absent_forms],
         "sha256": hashlib.sha256(haystack.prompt.encode()).hexdigest(),
         "recipe": recipe,
+        **(extra or {}),
     }
     sample_id = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
     return Sample(sample_id, chat_input, target, metadata, haystack.prompt, haystack.prompt_ids)
@@ -140,35 +209,40 @@ def _asked(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> dict[str, Any]:
     }
 
 
-def _measured(haystack: Haystack, asked: int | None) -> dict[str, Any]:
-    needle = None if asked is None else haystack.spans[asked]
-    rest = [span for index, span in enumerate(haystack.spans) if index != asked]
+def _measured(haystack: Haystack, asked: Sequence[int]) -> dict[str, Any]:
+    needles = [haystack.spans[index] for index in asked]
+    rest = [span for index, span in enumerate(haystack.spans) if index not in set(asked)]
     distractors = [asdict(span) for span in rest if not span.tier.startswith("co-")]
-    room = haystack.tokens - (needle.end - needle.start) if needle else 0
+    room = haystack.tokens - (needles[0].end - needles[0].start) if needles else 0
     return {
         "length": len(haystack.prompt_ids),
-        "depth": None if needle is None else needle.start / room if room else 0.0,
+        "depth": needles[0].start / room if room else 0.0 if needles else None,
         "density": 10_000 * len(distractors) / haystack.tokens,
         "haystack_tokens": haystack.tokens,
-        "needles": [asdict(needle)] if needle else [],
+        "haystack_at": haystack.at,
+        "needles": [asdict(needle) for needle in needles],
         "co_needles": [asdict(span) for span in rest if span.tier.startswith("co-")],
         "distractors": distractors,
         "repeated": haystack.repeated,
     }
 
 
-def is_unique(fact: Fact, text: str) -> bool:
-    """True where a fact's key and value stand in a haystack only where its needle, if it is there, put them.
+def is_unique(words: Iterable[str], text: str, inserts: Sequence[Insert]) -> bool:
+    """True where words such as a fact's key and value stand in a haystack only where inserts put them.
+
+    A value may stand in the inserts alone whose value it is, a key in any.
 
     Args:
-        fact: asked about, or asked about though it is not there.
-        text: the haystack, case folded.
+        words: that nothing else must hold; looked for as they are and as `scorers.normalise` writes them.
+        text: the haystack.
+        inserts: what was put into it.
     """
-    needle = fact.needle.casefold()
-    if needle not in text:
-        needle = ""
-    for words in {fact.key.casefold(), fact.value.casefold(), normalise(fact.value)}:
-        # Counting the bare string is fast; only a surplus needs the question whether it is a word of its own.
-        if text.count(words) > needle.count(words) and occurrences(words, text) > occurrences(words, needle):
-            return False
+    folded = text.casefold()
+    for given in set(words):
+        own = [insert.text for insert in inserts if insert.value == given] or [insert.text for insert in inserts]
+        put = "\n".join(own).casefold()
+        for word in {given.casefold(), normalise(given)}:
+            # Counting the bare string is fast; only a surplus needs the question whether it is a word of its own.
+            if folded.count(word) > put.count(word) and occurrences(word, folded) > occurrences(word, put):
+                return False
     return True

@@ -16,10 +16,12 @@ import tomli_w
 
 from longctx import checks
 from longctx.errors import UsageError, unknown
+from longctx.mixes import mix_name, parse_mix
 from longctx.types import Cell, Sampling
 from longctx.units import parse_count
 
 PRESETS = Path(__file__).parent / "presets"
+RANDOM = "random"
 _TABLES = ("variant", "sampling", "engine")
 _GRID = (
     "corpora", "lengths", "tasks", "depths", "densities", "samples", "seed", "questions_per_haystack", "variant",
@@ -43,7 +45,7 @@ class Sweep:
     corpora: tuple[str, ...]  # names of shipped corpora, or folders
     lengths: tuple[int, ...]  # tokens the model receives; "4K" works
     tasks: tuple[str, ...] = ("niah_single",)
-    depths: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)  # 0-1
+    depths: tuple[float | str, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)  # 0-1; "random": one for each sample, by its seed
     densities: tuple[float, ...] = (0.0,)  # distractors per 10,000 haystack tokens
     samples: int = 1  # haystacks per point of the grid, with seeds seed, seed + 1, …
     seed: int = 0
@@ -87,7 +89,7 @@ class Sweep:
             raise UsageError("A length of 0 tokens was given; possible are lengths from 1 token.")
         resolved: dict[str, Any] = {
             "lengths": checks.distinct("lengths", sorted(lengths)),
-            "depths": checks.distinct("depths", sorted(checks.numbers("depths", self.depths, 1.0))),
+            "depths": _depths(self.depths),
             "densities": checks.distinct("densities", sorted(checks.numbers("densities", self.densities, 10_000.0))),
             "tasks": checks.distinct("tasks", checks.words("tasks", self.tasks)),
             "corpora": checks.distinct("corpora", checks.words("corpora", self.corpora)),
@@ -159,7 +161,8 @@ class Sweep:
         """
         named: dict[str, str] = {}
         for source in self.corpora:
-            name = Path(os.path.abspath(source)).name or "root"
+            shares = parse_mix(source)
+            name = mix_name(shares) if shares else Path(os.path.abspath(source)).name or "root"
             if name in named:
                 raise UsageError(f"Corpora {named[name]!r} and {source!r} would both be called {name!r}; rename one.")
             named[name] = source
@@ -172,7 +175,8 @@ class Sweep:
         so that each group spans the whole range; the cells of a group share one haystack.
         """
         count = math.ceil(len(self.depths) / self.questions_per_haystack)
-        groups = [self.depths[first::count] for first in range(count)]
+        depths: list[Any] = [None if depth == RANDOM else depth for depth in self.depths]
+        groups = [tuple(depths[first::count]) for first in range(count)]
         axes = [[(name, value) for value in values] for name, values in self.variant.items()]
         return [
             Cell(task, corpus, length, depth, density, seed, group if len(group) > 1 else (), variant)
@@ -235,6 +239,12 @@ def _check_field(name: str, value: Any) -> None:
 
 def _shown(sweep: Mapping[str, Any], name: str) -> str:
     return json.dumps(sweep[name], ensure_ascii=False, sort_keys=True) if name in sweep else "not set"
+
+
+def _depths(values: Any) -> tuple[float | str, ...]:
+    if checks.items("depths", values) == [RANDOM]:
+        return (RANDOM,)
+    return checks.distinct("depths", sorted(checks.numbers("depths", values, 1.0)))
 
 
 def _true_or_false(name: str, value: Any) -> None:

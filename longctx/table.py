@@ -31,6 +31,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "density": ("float64", "distractors per 10,000 haystack tokens, as built"),
     "seed": ("Int64", "the cell's"),
     "haystack": ("str", "hex id; equal for samples over the same haystack"),
+    "host": ("category", "corpus of the document that the needle stands in; of a mixed corpus, the part"),
+    "host_format": ("category", "format of that document"),
     "haystack_tokens": ("Int64", "tokens of the haystack, needles included"),
     "tokenizer": ("category", "name of the tokenizer that counted"),
     "scorer": ("category", "name of the function that scored"),

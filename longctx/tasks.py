@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import random
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from longctx.types import Cell, Document, Sample
 
     Build = Callable[[Corpus, Cell, Tokenizer], Sample]
+
+Reader = Callable[[str, str], str]
 
 _MARK = "__longctx_task__"
 Function = TypeVar("Function", bound="Callable[..., Any]")
@@ -36,6 +39,10 @@ class Task:
         scorer: name of the scorer for its answers.
         shares_haystack: True where several questions can go to one haystack (``--questions-per-haystack``).
         variants: further axes of a sweep that it understands, with what each means.
+        density: True where it has distractors.
+        depth: True where its needle stands at a depth.
+        reader: (prompt, question) → answer, by an independent reading of the prompt's text; None where the passage
+            that the question names is the answer.
         build: (corpus, cell, tokenizer) → sample; a pure function of the three.
         file: where it is defined.
     """
@@ -46,22 +53,38 @@ class Task:
     scorer: str
     shares_haystack: bool
     variants: dict[str, str]
+    density: bool
+    depth: bool
+    reader: Reader | None
     build: Build
     file: Path
 
 
 def task(
-    name: str, *, scorer: str, shares_haystack: bool = False, variants: dict[str, str] | None = None
+    name: str,
+    *,
+    scorer: str,
+    shares_haystack: bool = False,
+    variants: dict[str, str] | None = None,
+    density: bool = True,
+    depth: bool = True,
+    reader: Reader | None = None,
 ) -> Callable[[Function], Function]:
     """Mark a function ``(corpus, cell, tokenizer) -> Sample`` as a task.
 
     Its docstring's first line is the task's summary; what stands under ``Example:`` is shown by ``longctx tasks``.
+    Where a sweep leaves the depth to the seed, the function gets a cell whose depth is drawn already.
     """
 
     def mark(function: Function) -> Function:
         summary, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n")
         _, _, example = rest.partition("Example:\n")
         lines = [line for line in inspect.cleandoc(example).split("\n\n")[0].splitlines() if line.strip()]
+
+        def build(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+            made: Sample = function(corpus, _at_depth(cell, depth), tokenizer)
+            return made
+
         made = Task(
             name=name,
             summary=summary.strip(),
@@ -69,13 +92,26 @@ def task(
             scorer=scorer,
             shares_haystack=shares_haystack,
             variants=variants or {},
-            build=function,
+            density=density,
+            depth=depth,
+            reader=reader,
+            build=build,
             file=Path(inspect.getfile(function)),
         )
         setattr(function, _MARK, made)
         return function
 
     return mark
+
+
+def _at_depth(cell: Cell, meaningful: bool) -> Cell:
+    """The cell with a depth drawn from 0, 1/39, … 1 where it has none, as RULER draws it (arXiv 2404.06654)."""
+    if not meaningful:
+        return replace(cell, depth=None)
+    if cell.depth is not None:
+        return cell
+    rng = random.Random(f"{cell.corpus}:{cell.seed}:{cell.task}:{cell.variant}:depth")
+    return replace(cell, depth=round(rng.randrange(40) / 39, 4))
 
 
 def find_tasks(extra: Iterable[Path] = ()) -> dict[str, Task]:

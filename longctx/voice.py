@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Literal, get_args
@@ -127,6 +127,7 @@ class Voice:
     absent_answer: str  # what to say when the documents do not state the fact
     absent_forms: tuple[str, ...]  # what else counts as saying so, lower case
     facts: tuple[FactTemplate, ...]
+    title: str = "===== {file} ====="  # shows where a document begins, where borders are shown; holds {file}
 
 
 def draw(slot: Mapping[str, Any], rng: random.Random, language: str) -> str:
@@ -180,14 +181,16 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
     """
     wanted = {"boundary", "instruction", "ask", "escape", "absent_answer", "absent_forms", "cue", "facts"}
     for field in table:
-        if field not in wanted:
-            raise CorpusError(f"{where}: " + unknown("field of [voice]", field, wanted))
+        if field not in wanted | {"title"}:
+            raise CorpusError(f"{where}: " + unknown("field of [voice]", field, wanted | {"title"}))
     if missing := sorted(wanted - set(table)):
         raise CorpusError(f"{where}: [voice] lacks {', '.join(missing)}.")
     if table["boundary"] not in get_args(Boundary):
         raise CorpusError(f"{where}: " + unknown("boundary", str(table["boundary"]), get_args(Boundary)))
     if "{question}" not in table["ask"]:
         raise CorpusError(f"{where}: `ask` does not hold {{question}}.")
+    if "title" in table and _fields(table["title"], where) != {"file"}:
+        raise CorpusError(f"{where}: `title` must hold {{file}} and no other slot.")
     facts = tuple(_parse_fact(fact, where) for fact in table["facts"])
     if not facts:
         raise CorpusError(f"{where}: [voice] has no facts.")
@@ -202,6 +205,7 @@ def parse_voice(table: Mapping[str, Any], name: str, language: str, where: str) 
         absent_answer=table["absent_answer"].strip(),
         absent_forms=tuple(form.casefold() for form in table["absent_forms"]),
         facts=facts,
+        title=table.get("title", "===== {file} =====").strip(),
     )
 
 
@@ -258,19 +262,34 @@ def distinct_facts(template: FactTemplate, count: int, rng: random.Random, langu
     Raises:
         CorpusError: the slots do not have that many values.
     """
-    facts: list[Fact] = []
     seen: set[str] = set()
+    return draw_distinct(lambda: template.fill(rng, language), count, seen, template.name)
+
+
+def draw_distinct(make: Callable[[], Fact], count: int, seen: set[str], name: str) -> list[Fact]:
+    """Draw `count` facts that share no value, and no key or no detail of a key, with each other or with `seen`.
+
+    Args:
+        make: draws one.
+        count: how many.
+        seen: marks of the facts drawn before; those of the new ones are added.
+        name: of the fact, for the message.
+
+    Raises:
+        CorpusError: the slots do not have that many values.
+    """
+    facts: list[Fact] = []
     for _ in range(20 * count + 1000):
         if len(facts) == count:
             break
-        fact = template.fill(rng, language)
-        marks = {f"key:{fact.key.casefold()}", f"value:{fact.value.casefold()}"}
+        fact = make()
+        marks = {f"key:{fact.key.casefold()}:{fact.detail.casefold()}", f"value:{fact.value.casefold()}"}
         if not marks & seen:
             seen |= marks
             facts.append(fact)
     if len(facts) < count:
         raise CorpusError(
-            f"Fact {template.name!r} gave only {len(facts)} different keys and values where {count} are needed: "
+            f"Fact {name!r} gave only {len(facts)} different keys and values where {count} are needed: "
             "ask for a lower density or give its slots a wider range."
         )
     return facts

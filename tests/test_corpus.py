@@ -43,8 +43,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def encodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Number of documents handed to the tokenizer, one item for each time."""
     counts: list[int] = []
-    real = encoded._encode
-    monkeypatch.setattr(encoded, "_encode", lambda texts, tok: (counts.append(len(texts)), real(texts, tok))[1])
+    real = encoded.encode_texts
+    monkeypatch.setattr(encoded, "encode_texts", lambda texts, tok: (counts.append(len(texts)), real(texts, tok))[1])
     return counts
 
 

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache
 
 import pytest
 import small_tokenizers
 
 from longctx.corpus import Corpora, Corpus
-from longctx.errors import CorpusError, ImpossibleSample
+from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.tasks import find_task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
+from longctx.voice import Voice
 
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 DOMAINS = ("contracts", "disclosures", "support", "policies", "code")
@@ -106,8 +108,129 @@ def test_a_fact_can_be_named() -> None:
 
 
 def test_more_distractors_than_the_length_holds_are_refused() -> None:
-    with pytest.raises(ImpossibleSample, match="needles and distractors take"):
+    with pytest.raises(ImpossibleSample, match=r"at most about \d+\.\d per 10,000 tokens fit") as caught:
         build("niah_single", density=5000.0)
+    possible = float(str(caught.value).split("at most about ")[1].split()[0])
+    assert len(build("niah_single", density=possible / 2).metadata["distractors"]) > 10
+
+
+def spans_of(sample: Sample, tier: str) -> list[dict[str, object]]:
+    return [span for span in sample.metadata["distractors"] if span["tier"] == tier]
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_tiers_say_how_a_distractor_is_like_the_needle(name: str) -> None:
+    for seed in range(3):
+        made = {
+            tier: build("niah_single", name, density=10.0, seed=seed, variant=(("tier", tier),))
+            for tier in ("template", "entity", "superseded")
+        }
+        for tier, sample in made.items():
+            spans = spans_of(sample, tier)
+            assert len(spans) == len(sample.metadata["distractors"]) == 4
+            assert len({span["value"] for span in spans} | {sample.target}) == 5
+            key = key_of(corpus(name).voice, sample.metadata["question"])
+            assert key in sample.metadata["needles"][0]["text"]
+            assert {key in str(span["text"]) for span in spans} == {tier != "template"}
+
+
+def key_of(voice: Voice, question: str) -> str:
+    """What a question fills into its form; the facts' seed holds the variant, so each tier has its own."""
+    for fact in voice.facts:
+        before, after = (re.escape(part) for part in fact.question.split("{key}"))
+        if found := re.fullmatch(f"{before}(.+){after}", question):
+            return found[1]
+    raise AssertionError(question)
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.4, 1.0])
+def test_near_distractors_stand_within_512_tokens_and_far_ones_in_the_farther_half(depth: float) -> None:
+    for seed in range(4):
+        near, far = (
+            build("niah_single", length=12_000, depth=depth, density=2.0, seed=seed, variant=(("distance", rule),))
+            for rule in ("near", "far")
+        )
+        for sample, rule in ((near, "near"), (far, "far")):
+            [needle] = sample.metadata["needles"]
+            assert len(sample.metadata["distractors"]) == 2
+            for span in sample.metadata["distractors"]:
+                gap = (
+                    span["start"] - needle["end"] if span["start"] > needle["start"] else needle["start"] - span["end"]
+                )
+                # The closing sentence stands between a needle at the end and what is before it.
+                assert gap <= 512 + (200 if depth == 1 else 0) if rule == "near" else gap > 12_000 * 0.15
+        assert abs(near.metadata["depth"] - depth) < 0.08
+    with pytest.raises(ImpossibleSample, match=r"within 512 tokens of the needle.*about \d+ fit"):
+        build("niah_single", density=60.0, variant=(("distance", "near"),))
+
+
+def test_many_values_and_many_questions_have_a_needle_each() -> None:
+    values = build("niah_multivalue", density=5.0, variant=(("values", 6),))
+    assert len(values.metadata["needles"]) == len(set(values.target)) == 6
+    assert [span["value"] for span in values.metadata["needles"]] == values.target
+    queries = build("niah_multiquery", variant=(("queries", 3),))
+    assert len(queries.target) == 3 and "(3)" in queries.metadata["question"]
+    assert len(build("niah_multikey", variant=(("keys", 9),)).metadata["distractors"]) == 8
+    for wrong in (0, True, "four", 65):
+        with pytest.raises(UsageError, match="whole numbers from 1 to 64"):
+            build("niah_multiquery", variant=(("queries", wrong),))
+
+
+@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9])
+def test_halves_stand_the_asked_distance_apart(depth: float) -> None:
+    for gap in (400, 2000):
+        sample = build("niah_split", length=6000, depth=depth, density=5.0, variant=(("gap", gap),))
+        first, second = sample.metadata["needles"]
+        assert abs(abs(second["start"] - first["start"]) - gap) < 300
+        assert first["value"] == "" and second["value"] == sample.target not in first["text"]
+    with pytest.raises(ImpossibleSample, match=r"from that depth at most [\d,]+ are possible"):
+        build("niah_split", depth=depth, variant=(("gap", 4000),))
+
+
+@pytest.mark.parametrize("kind", ["words", "numbers", "uuids"])
+def test_generic_needles_have_values_of_their_kind(kind: str) -> None:
+    sample = build("niah_multivalue", density=5.0, variant=(("needle", kind),))
+    shape = {
+        "words": r"[a-z]+-[a-z]+",
+        "numbers": r"\d{7}",
+        "uuids": r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f-]{17}",
+    }
+    spans = sample.metadata["needles"] + sample.metadata["distractors"]
+    assert len(spans) == 6 and all(re.fullmatch(shape[kind], span["value"]) for span in spans)
+    with pytest.raises(UsageError, match="tier=entity"):
+        build("niah_single", variant=(("needle", kind), ("tier", "entity")))
+
+
+def test_grounded_asks_for_the_file_above_the_needle() -> None:
+    mix = "contracts=0.5+support=0.5"
+    mixed = Corpora(tokenizer()).get(mix, 6000)
+    hosts = set()
+    for seed in range(6):
+        for depth in (0.0, 0.5, 1.0):
+            sample = find_task("grounded").build(mixed, Cell("grounded", mix, 6000, depth, 2.0, seed), tokenizer())
+            answer, file = sample.target
+            before = sample.prompt.split(sample.metadata["needles"][0]["text"])[0]
+            assert re.findall(r"===== (.+) =====", before)[-1] == file
+            assert answer in sample.metadata["needles"][0]["text"]
+            host = sample.metadata["host"]
+            assert file.startswith(host + "/") and sample.metadata["host_format"] == "markdown"
+            hosts.add(host)
+            if depth in (0.0, 1.0):
+                assert sample.metadata["depth"] == depth
+    assert hosts == {"contracts", "support"}
+
+
+def test_a_mix_keeps_its_shares() -> None:
+    shares = {"contracts": 0.5, "code": 0.3, "support": 0.2}
+    mix = "+".join(f"{name}={share}" for name, share in shares.items())
+    mixed = Corpora(tokenizer()).get(mix, 60_000)
+    sample = find_task("niah_single").build(mixed, Cell("niah_single", mix, 60_000, 0.5), tokenizer())
+    parts = re.split(r"(?m)^(?:# )?===== (\w+)/.* =====$", sample.prompt)
+    counted: dict[str, int] = {}
+    for name, text in zip(parts[1::2], parts[2::2], strict=True):
+        counted[name] = counted.get(name, 0) + tokenizer().count(text)
+    for name, share in shares.items():
+        assert abs(counted[name] / sum(counted.values()) - share) < 0.02
 
 
 def test_a_fact_that_the_filler_holds_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,14 +239,14 @@ def test_a_fact_that_the_filler_holds_is_drawn_again(monkeypatch: pytest.MonkeyP
     first = build("niah_single", seed=11)
     real, refused = samples.is_unique, []
 
-    def once(fact: object, text: str) -> bool:
+    def once(*given: object) -> bool:
         if not refused:
-            refused.append(fact)
+            refused.append(given)
             return False
-        return real(fact, text)  # type: ignore[arg-type]
+        return real(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(samples, "is_unique", once)
     assert build("niah_single", seed=11).target != first.target
-    monkeypatch.setattr(samples, "is_unique", lambda fact, text: False)
+    monkeypatch.setattr(samples, "is_unique", lambda *given: False)
     with pytest.raises(ImpossibleSample, match="wider range"):
         build("niah_single", seed=11)

@@ -11,6 +11,7 @@ from longctx.types import Sampling
 
 if TYPE_CHECKING:
     from longctx.backends.base import Backend
+    from longctx.tasks import Reader
 
 BACKENDS = {
     "lossy": "double: an oracle that forgets by a known function of length, depth and density",
@@ -37,6 +38,7 @@ def prepare_backend(
     yarn: str | float = "auto",
     allow_rescale: bool = False,
     engine_args: Mapping[str, Any] | None = None,
+    readers: Mapping[str, Reader] | None = None,
 ) -> Prepared:
     """Check all that can be checked before an engine starts.
 
@@ -48,6 +50,7 @@ def prepare_backend(
         yarn: ``auto``, ``off`` or a factor; doubles do not use it.
         allow_rescale: may YaRN replace a scaling that the model already has.
         engine_args: handed on as they are; for doubles, their parameters.
+        readers: for doubles: task → its own way to read a prompt.
 
     Raises:
         UsageError: no such backend, a parameter that it does not have, or a length that does not fit the model.
@@ -71,5 +74,5 @@ def prepare_backend(
         return Prepared(start, {"asked": yarn, **asdict(plan)})
     from longctx.backends.doubles import DOUBLES
 
-    double = DOUBLES[name].from_args(arguments)
+    double = DOUBLES[name].from_args(arguments, readers)
     return Prepared(lambda: double, None)

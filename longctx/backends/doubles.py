@@ -7,11 +7,12 @@ import math
 import random
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from longctx.backends.reader import find_passages
 from longctx.errors import UsageError, unknown
+from longctx.tasks import Reader
 from longctx.types import Response, Sample
 
 _UNSTATED = "That is not stated."
@@ -26,31 +27,36 @@ class Oracle:
     """
 
     delay_s: float = 0.0  # seconds that each answer takes
+    readers: Mapping[str, Reader] = field(default_factory=dict, repr=False)  # task → its own way to read a prompt
     name = "oracle"
     double = True
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+        for name in self.parameters():
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-                raise UsageError(f"{field.name} of {self.name} is {value!r}; possible are numbers from 0.")
+                raise UsageError(f"{name} of {self.name} is {value!r}; possible are numbers from 0.")
 
     @classmethod
-    def from_args(cls, arguments: Mapping[str, Any]) -> Self:
+    def parameters(cls) -> list[str]:
+        """Names of what ``--engine-arg`` can set."""
+        return [field.name for field in dataclasses.fields(cls) if field.name != "readers"]
+
+    @classmethod
+    def from_args(cls, arguments: Mapping[str, Any], readers: Mapping[str, Reader] | None = None) -> Self:
         """A double with the parameters of ``--engine-arg``.
 
         Raises:
             UsageError: a parameter that it does not have or that cannot be.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
         for name in arguments:
-            if name not in known:
-                raise UsageError(unknown(f"parameter of {cls.name}", name, known))
-        return cls(**arguments)
+            if name not in cls.parameters():
+                raise UsageError(unknown(f"parameter of {cls.name}", name, cls.parameters()))
+        return cls(**arguments, readers=readers or {})
 
     def describe(self) -> dict[str, Any]:
         """That it is a double, and its parameters."""
-        return {"what": "a test double, no model", **dataclasses.asdict(self)}
+        return {"what": "a test double, no model", **{name: getattr(self, name) for name in self.parameters()}}
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
         """Answer each sample at once."""
@@ -73,6 +79,8 @@ class Oracle:
 
     def answer(self, sample: Sample) -> str:
         """What it says to one sample."""
+        if reader := self.readers.get(sample.metadata["task"]):
+            return reader(sample.prompt, str(sample.metadata["question"])) or _absent(sample)
         passages = find_passages(sample.prompt, str(sample.metadata["question"]))
         return passages[0].text if passages and passages[0].certain else _absent(sample)
 
@@ -119,6 +127,8 @@ class Lossy(Oracle):
         # The draw belongs to the sample: it is the same in every process and in any order.
         rng = random.Random(f"{self.seed} {sample.id}")
         chance = self.truth(asked["length_asked"], asked.get("depth_asked") or 0.0, asked.get("density_asked") or 0.0)
+        if sample.metadata["task"] in self.readers:
+            return super().answer(sample) if rng.random() < chance else _absent(sample)
         passages = find_passages(sample.prompt, str(asked["question"]))
         known = bool(passages) and passages[0].certain
         if rng.random() < chance:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from longctx.errors import UsageError
+from longctx.sweep import RANDOM
 from longctx.units import parse_count, parse_list, parse_numbers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -34,6 +35,10 @@ def _numbers(what: str, high: float) -> Callable[[click.Context, click.Parameter
         return parse_numbers(",".join(values), 0, high, what) if values else None
 
     return convert
+
+
+def _depths(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[float] | list[str] | None:
+    return [RANDOM] if values == (RANDOM,) else _numbers("depth", 1.0)(context, option, values)
 
 
 def _axes(_: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, list[Any]] | None:
@@ -65,7 +70,20 @@ _SAMPLES = (
     click.option("--task", "tasks", multiple=True, callback=_words, help="Tasks; see `longctx tasks`."),
     click.option("--corpus", "sources", multiple=True, callback=_words, help="Names of corpora, or folders."),
     click.option("--length", "lengths", multiple=True, callback=_counts, help="Tokens of the prompt: 4096,32K,1M."),
-    click.option("--depth", "depths", multiple=True, callback=_numbers("depth", 1.0), help="Where the needle: 0–1."),
+    click.option(
+        "--mix",
+        "mixes",
+        multiple=True,
+        metavar="NAME=SHARE,…",
+        help="A corpus put together from several: contracts=0.5,code=0.3,support=0.2.",
+    ),
+    click.option(
+        "--depth",
+        "depths",
+        multiple=True,
+        callback=_depths,
+        help="Where the needle: 0–1, or random: one for each sample, by its seed.",
+    ),
     click.option(
         "--density",
         "densities",
@@ -145,7 +163,8 @@ def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -
 def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, in the shape of `Sweep.from_fields`."""
     fields = {name: value for name, value in given.items() if value is not None and value != ()}
-    if "sources" in fields:
-        fields["corpora"] = fields.pop("sources")
+    mixes = [mix.replace(",", "+") for mix in fields.pop("mixes", ())]
+    if "sources" in fields or mixes:
+        fields["corpora"] = [*fields.pop("sources", ()), *mixes]
     sampling = {key: fields.pop(name) for name, key in _SAMPLING.items() if name in fields}
     return fields | ({"sampling": sampling} if sampling else {})

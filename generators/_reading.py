@@ -1,0 +1,63 @@
+"""Independent readers for the tasks about facts: from the rendered prompt and the question to an answer."""
+
+from __future__ import annotations
+
+import re
+
+from longctx.backends.reader import find_passages, names
+
+_PARTS = re.compile(r"\(\d+\)\s*")
+_OLD = re.compile(
+    r"\b(?:no longer|any ?more|no further|replaced|superseded|withdrawn|withdrew|revoked|repealed|restated|corrected|"
+    r"removed|expired|lapsed|deprecated|obsolete)\b|"
+    r"nicht mehr|ersetzt|abgelöst|überholt|aufgehoben|widerrufen|zurückgezogen|gestrichen|ungültig|außer kraft|"
+    r"hinfällig|"
+    r"不再|作废|取代|废止|失效|替换|撤销|停用|过期|更换",
+    re.IGNORECASE,
+)
+_CODE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b")
+_TITLE = re.compile(r"^(?:#\s*)?=====\s(.+?)(?:, page \d+)?\s=====$", re.MULTILINE)
+
+
+def _certain(documents: str, question: str) -> list[str]:
+    """Passages that name what the question is about, those of older versions last."""
+    asked = question[: max(question.rfind("?"), question.rfind("？")) + 1] or question  # without "List every amount."
+    found = [passage.text for passage in find_passages(f"{documents}\n\n{asked}", asked) if passage.certain]
+    return sorted(found, key=lambda text: bool(_OLD.search(text)))
+
+
+def _before(prompt: str, question: str) -> str:
+    end = prompt.rfind(question)
+    return prompt[:end] if end >= 0 else prompt
+
+
+def read_facts(prompt: str, question: str) -> str:
+    """For each part of the question the passage that answers it."""
+    documents = _before(prompt, question)
+    parts = [part.strip() for part in _PARTS.split(question) if part.strip()]
+    return "\n".join(found[0] for part in parts if (found := _certain(documents, part)))
+
+
+def read_all(prompt: str, question: str) -> str:
+    """Every passage that names what the question is about."""
+    return "\n".join(_certain(_before(prompt, question), question))
+
+
+def read_halves(prompt: str, question: str) -> str:
+    """The passage that the question is about, and those that hold a reference which it gives."""
+    paragraphs = [text for text in re.split(r"\n\s*\n", _before(prompt, question)) if text.strip()]
+    counted = {name: sum(name in text for text in paragraphs) for name in names(question)}
+    rare = min((name for name, count in counted.items() if count), key=lambda name: counted[name], default="")
+    firsts = [text for text in paragraphs if rare and rare in text]
+    codes = {code for text in firsts for code in _CODE.findall(text.replace(rare, "")) if len(code) > 2}
+    linked = [text for text in paragraphs if text not in firsts and any(code in text for code in codes)]
+    return "\n".join([*firsts, *linked]) if firsts else ""
+
+
+def read_grounded(prompt: str, question: str) -> str:
+    """The passage that answers the question, and the last file name above it."""
+    documents = _before(prompt, question)
+    found = read_facts(prompt, question)
+    at = documents.find(found[:80]) if found else -1
+    titles = _TITLE.findall(documents[:at]) if at >= 0 else []
+    return f"{found}\nFile: {titles[-1]}" if titles else found
