@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,9 +36,7 @@ def _options(function: Command) -> Command:
     for option in reversed(
         (
             click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False)),
-            click.option(
-                "--out", type=click.File("w", encoding="utf-8", lazy=False), required=True, help="File, or -."
-            ),
+            click.option("--out", type=click.Path(dir_okay=False, allow_dash=True), required=True, help="File, or -."),
             click.option("--task", default="", help="Name of the task, in place of what the file says."),
             click.option("--tokenizer", default="", help="Measure lengths as this model would receive the prompts."),
             json_option,
@@ -74,16 +74,15 @@ def jsonl(file: Path, **options: Any) -> None:
     _bring("jsonl", file, **options)
 
 
-def _bring(kind: str, file: Path, *, out: IO[str], tokenizer: str, as_json: bool, **options: str) -> None:
+def _bring(kind: str, file: Path, *, out: str, tokenizer: str, as_json: bool, **options: str) -> None:
     read, endings = READERS[kind]
     measure = load_tokenizer(tokenizer) if tokenizer else None
     ids: dict[str, str] = {}
     tasks: dict[str, int] = {}
-    longest = 0  # tokens that RULER grants an answer, or characters of the longest answer
-    with steps() as progress:
+    longest = 0  # output tokens
+    with steps() as progress, _written(out) as written:
         for count, (where, row) in enumerate(read_rows(file, endings), 1):
-            line = read(row, where, file, **options)
-            sample = to_sample(line, where, count)
+            sample = to_sample(read(row, where, file, **options), where, count)
             if sample.id in ids:
                 raise DataError(f"{where}: the id {sample.id!r} is that of {ids[sample.id]}.")
             ids[sample.id] = where
@@ -93,15 +92,31 @@ def _bring(kind: str, file: Path, *, out: IO[str], tokenizer: str, as_json: bool
             tasks[metadata["task"]] = tasks.get(metadata["task"], 0) + 1
             longest = max(longest, metadata.get("max_tokens") or _tokens(sample.target, measure))
             shape = {"id": sample.id, "input": sample.input, "target": sample.target, "metadata": metadata}
-            out.write(_json(shape) + "\n")
+            written.write(_json(shape) + "\n")
             progress("importing", count, count)
-    named = str(out.name)
-    told = {"samples": len(ids), "tasks": tasks, "out": named, "max_tokens": longest}
-    if as_json and named != "<stdout>":
-        click.echo(json.dumps(told))
+    if as_json and out != "-":
+        click.echo(json.dumps({"samples": len(ids), "tasks": tasks, "out": out, "max_tokens": longest}))
         return
-    click.echo(f"{len(ids):,} samples ({', '.join(sorted(tasks))}): {named}", err=True)
-    click.echo(f"Next: longctx run --from {named} --max-tokens {longest}", err=True)
+    click.echo(f"{len(ids):,} samples ({', '.join(sorted(tasks))}): {out}", err=True)
+    click.echo(f"Next: {shlex.join(['longctx', 'run', '--from', out, '--max-tokens', str(longest)])}", err=True)
+
+
+@contextmanager
+def _written(out: str) -> Iterator[IO[str]]:
+    """Stdout, or a file that is there whole or not at all."""
+    if out == "-":
+        with click.open_file("-", "w", encoding="utf-8") as file:
+            yield file
+        return
+    draft = Path(out).with_name(f".{Path(out).name}.draft")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            yield file
+        draft.replace(out)
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror}.") from None
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _measured(tokenizer: Tokenizer, given: Any, metadata: dict[str, Any]) -> dict[str, Any]:
