@@ -24,7 +24,7 @@ def other_digits(value: str, rng: random.Random, keep_zeros: bool = True) -> str
     while keep_zeros and len(moving) > 1 and value[moving[-1]] == "0":
         moving.pop()
     if keep_zeros and len(moving) == 1 and len(places) > 2:
-        moving.append(places[1])  # 500,000 becomes 730,000: nine other round numbers are too few
+        moving += places[1:2] if len(places) < 6 else places[1:3]  # 500,000 becomes 730,000: nine others are too few
     changed = list(value)
     for rank, index in enumerate(moving):
         old = value[index]

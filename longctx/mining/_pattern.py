@@ -37,3 +37,12 @@ def spans(patterns: tuple[re.Pattern[str], ...], text: str) -> Iterator[Span]:
         if begin >= behind:
             yield begin, -end
             behind = -end
+
+
+_BEFORE = re.compile(r"\d\)?(?:\s?[%€]|\s[a-zA-Z]+)?,?\s?(?:to|or|bis|oder|–|-)\s?$")
+_BEHIND = re.compile(r"\s?(?:to|or|bis|oder|–|-)\s?[$€£]?\d")
+
+
+def in_a_range(text: str, begin: int, end: int) -> bool:
+    """True for one end of "3 to 4 months": changed alone, it would no longer fit the other."""
+    return bool(_BEFORE.search(text[max(0, begin - 40) : begin]) or _BEHIND.match(text, end))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 
 from longctx.mining._numbers import AFTER, BEFORE, NUMBER, other_digits
-from longctx.mining._pattern import Kind, Span, spans
+from longctx.mining._pattern import Kind, Span, in_a_range, spans
 
 _SCALE = r"(?:\s(?:thousand|million|billion|trillion|Mio\.|Mrd\.|Millionen|Milliarden))?"
 _PATTERNS = (
@@ -25,14 +25,22 @@ def find(text: str) -> Iterator[Span]:
     """Where amounts stand, but for nothing at all and for those that stand there in words too."""
     for begin, end in spans(_PATTERNS, text):
         in_words = re.match(r"\s?\([A-Z][A-Za-z -]{4,60}\)|\s?/|,? (?:and |or )?\d", text[end:])
-        in_brackets = text[begin - 1 : begin] == "(" and text[end : end + 1] == ")"
-        if not in_brackets and not in_words and re.search("[1-9]", text[begin:end]):
+        in_brackets = re.search(r"(?i:dollars|euros?|pounds)\s?\($", text[:begin]) or (
+            text[begin - 1 : begin] == "(" and text[end : end + 1] == ")"
+        )
+        if (
+            not in_a_range(text, begin, end)
+            and not in_brackets
+            and not in_words
+            and re.search("[1-9]", text[begin:end])
+        ):
             yield begin, end
 
 
 def change(value: str, rng: Random, language: str) -> str | None:
     """Another amount with the same formatting and as many digits."""
-    return other_digits(value, rng, keep_zeros=rng.random() < 0.7)
+    whole, cents, rest = re.split(r"([.,]00(?!\d)|$)", value, maxsplit=1)
+    return other_digits(whole, rng, keep_zeros=rng.random() < 0.9) + cents + rest
 
 
 KIND = Kind("amount", find, change)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from random import Random
 
 from longctx.mining._numbers import BEFORE
-from longctx.mining._pattern import Kind, Span, spans
+from longctx.mining._pattern import Kind, Span, in_a_range, spans
 
 _ENGLISH = (
     r"(?:business |calendar |working |consecutive |trading |full |additional |Business )?"
@@ -36,8 +36,11 @@ def find(text: str) -> Iterator[Span]:
     for begin, end in spans(_PATTERNS, text):
         one = re.match(r"\D*1\D*$", text[begin:end])
         describes = not one and re.search(r"(?:second|minute|hour|day|week|month|year)$", text[begin:end])
-        in_a_range = re.search(r"[\d)] (?:to|or|and|bis|oder|à|a) $", text[:begin])
-        if not describes and not in_a_range and not re.match(r" (?:a|per|of age|old)\b", text[end : end + 8]):
+        if (
+            not describes
+            and not in_a_range(text, begin, end)
+            and not re.match(r" (?:a|per|of age|old)\b", text[end : end + 8])
+        ):
             yield begin, end
 
 
@@ -56,7 +59,9 @@ def change(value: str, rng: Random, language: str) -> str | None:
             return None
         number, unit = int(digits[0]), value[digits.end() :]
     most = next((limit for word, limit in _UNIT_LIMITS.items() if word in unit.lower()), 400)
-    new = rng.choice([n for n in range(2, most + 1) if n != number and n % 10 != 1])
+    wide = rng.choice((2, 3, 3, 8))  # near the old one where there is room: three months do not become eight years
+    low, high = max(2, number // wide), min(most, number * wide + 4)
+    new = rng.choice([n for n in range(low, max(high, low + 9) + 1) if n != number])
     if number == 1 and language == "en" and not unit.endswith("s"):
         unit += "s"
     return f"{new}{unit}"

@@ -17,14 +17,15 @@ _LEGAL = (
 _PATTERNS = (
     re.compile(
         rf"(?<![\w’'.&-])(?<![A-Z]\. )(?:{_WORD} |& ){{0,4}}{_WORD},? {_LEGAL}"
-        r"(?![\w’'-]| de C\.V| Act\b| Code\b| Law\b)"
+        r"(?![\w’'-]| de C\.V|\.? [A-Z0-9])"
     ),
 )
 _OPENING = re.compile(
     r"(?:The|This|That|Between|By|With|For|From|In|On|At|Under|And|Or|If|When|While|Whereas|WHEREAS|Neither|Either|Both"
     r"|Each|Any|All|No|Pursuant|Effective|Upon|As|To|Of|Chief|Executive|President|Der|Die|Das|Mit|Bei|Von|and|&)\s"
 )
-_PART = re.compile(r"(?:[A-Z][\w.’'-]*,? (?:of|and|for|de|&)|&|[A-Z][\w’'-]*[,.]) $")  # of a name that began before
+# What stands before a part of a name that began earlier.
+_PART = re.compile(r"(?:[A-Z][\w.’'-]*,?\s(?:of|and|for|de|&)|&|[A-Z][\w’'-]*[,.])\s$|[A-Z][\w’'-]*\n$")
 _NO_NAME = re.compile(
     r"['’]s |\b(?:Agreement|Section|Article|Exhibit|Party|Parties|Limited Liability|Company|Act|Board)\b"
 )

@@ -23,7 +23,7 @@ _OPENING = re.compile(
 _ENDING = re.compile(r"[.。！？!?][”\"’»)\]」）*_]*$")
 # What no sentence holds that a person would quote.
 _UNREADABLE = re.compile(
-    r"\[?\*{3,}|_{3,}|\.{4,}|-{4,}|={3,}|\[\W{0,3}\]|\{\}"  # gaps, rules, redacted words
+    r"\[?\*{3,}|_{3,}|\.{4,}|-{4,}|={3,}|\[[\W_]{0,12}\]|\{\}"  # gaps, rules, redacted words
     r"|\t|\||\S {3,}\S|^\s*>{2,}"  # rows of a table, quoted mail
     r"|https?:|www\.|\S@\S|\]\(|!\w+\.png|</?\w+[^>]*>|<\||\\[a-zA-Z]"  # addresses and markup
     r"|\{\{|\{code|\{noformat|\bat [a-z]+\.[a-z]+\.\w"  # code in a ticket

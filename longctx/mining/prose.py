@@ -15,7 +15,7 @@ PROSE_KINDS: dict[str, Kind] = {
     module.KIND.name: module.KIND for module in (amounts, dates, durations, parties, percentages, sections, terms)
 }
 _LEAST_WORDS = 12  # around a blank
-_SHARE = 0.6  # of the runs of words around a blank that stand nowhere else
+_SHARE, _RUNS = 0.6, 6  # of the runs of words around a blank that stand nowhere else, and how many at least
 
 
 def find(document: Document, index: Index) -> Iterator[tuple[str, str, str, tuple[int, int], str]]:
@@ -53,6 +53,6 @@ def _ask(kind: Kind, sentence: str, place: tuple[int, int], language: str, index
             return None
         around = max(before, behind, key=len)
     rare, runs = index.rare(around)
-    if not runs or rare < _SHARE * runs or index.count(around.strip(" ,;:(")) != 1:
+    if rare < max(_RUNS, _SHARE * runs) or index.count(around.strip(" ,;:(")) != 1:
         return None
     return value, question

@@ -21,8 +21,10 @@ _PATTERNS = (
     re.compile(r"第(?:\d{1,3}|[一二三四五六七八九十百]{1,5})条"),
 )
 
-_LISTED_BEFORE = re.compile(r"(?:and|or|s,|this|This) $")
-_LISTED_BEHIND = re.compile(r"\s?(?:(?:,|and|or|through|to|und|oder|bis|et|y)\s(?:\(|\d)|et seq|(?:–|-)\s?\(?\w)")
+_LISTED_BEFORE = re.compile(r"(?:and|or|s,|this|This|sub) $")
+_LISTED_BEHIND = re.compile(
+    r"\s?(?:(?:,|and|or|through|to|und|oder|bis|et|y)\s(?:\(|\d)|et seq|[a-z] \(|(?:–|-)\s?\(?\w)"
+)
 
 
 def find(text: str) -> Iterator[Span]:
