@@ -176,3 +176,14 @@ def test_scoring_loads_no_model_library(tmp_path: Path) -> None:
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == '{"scores": [1.0], "mean": 1.0}\n[]\n'
+
+
+def test_the_formats_page_holds_what_there_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page.partition("## Scorers")[2], re.MULTILINE)) == set(SCORERS)
+    sample, prediction = re.findall(r"```json\n(.*?)\n```", page, re.DOTALL)
+    (tmp_path / "p.jsonl").write_text(prediction, encoding="utf-8")
+    assert "1.0" in longctx(capsys, "score", str(tmp_path / "p.jsonl"), "--scorer", "mrcr_openai")[1]
+    (tmp_path / "s.jsonl").write_text(sample, encoding="utf-8")
+    out = longctx(capsys, "import", "jsonl", str(tmp_path / "s.jsonl"), "--out", "-")[1]
+    assert json.loads(out) == {**json.loads(sample), "metadata": {"length": None, **json.loads(sample)["metadata"]}}
