@@ -20,7 +20,8 @@ from longctx.types import Cell, Sample
 from longctx.voice import Voice, draw
 
 _SLOT = re.compile(r"\{(\w+)\}")
-_READ = "[^\n]{1,60}?"  # what a slot holds when it is read back
+_READ = {"list": "[^\n]{1,400}?"}  # what a slot holds when it is read back
+_READ_OTHER = "[^\n]{1,60}?"
 _REDRAWS = 200  # times that a name is drawn again because it holds another or is held by it
 ATTEMPTS = 12  # times that other facts are drawn when the filler holds one by chance
 
@@ -92,7 +93,7 @@ def read(wording: str, text: str) -> Iterator[re.Match[str]]:
     parts = _SLOT.split(wording.strip("\n"))
     pattern, seen = re.escape(parts[0]), set[str]()
     for name, literal in zip(parts[1::2], parts[2::2], strict=True):
-        pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{_READ})"
+        pattern += f"(?P={name})" if name in seen else f"(?P<{name}>{_READ.get(name, _READ_OTHER)})"
         pattern += re.escape(literal) or r"(?!\S)"
         seen.add(name)
     compiled, at = re.compile(pattern), 0

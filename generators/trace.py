@@ -2,8 +2,8 @@
 
 Follows RULER's variable tracking (arXiv 2404.06654) and NeedleBench's ancestral tracing (arXiv 2407.11963) in idea: no
 single place answers the question, each names only what to look for next. The chains are those of the corpus's domain:
-assignments of a contract, amendments that replace amendments, a case handed from desk to desk, constants defined through
-other modules. Their wordings are in ``text/trace-VOICE.toml``.
+assignments of a contract, amendments that replace amendments, a case handed from desk to desk, constants defined by
+other constants. Their wordings are in ``text/trace-VOICE.toml``.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def trace(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
 
 
 def _pick_form(host: Section, cell: Cell, rng: random.Random) -> dict[str, Any]:
-    forms = {form["name"]: form for form in wordings("trace", host.voice)["forms"]}
+    forms: dict[str, dict[str, Any]] = {form["name"]: form for form in wordings("trace", host.voice)["forms"]}
     name = variant(cell, "form", None)
     if name is None:
         return forms[rng.choice(list(forms))]
