@@ -29,6 +29,11 @@ _PART = re.compile(r"(?:[A-Z][\w.’'-]*,?\s(?:of|and|for|de|&)|&|[A-Z][\w’'-]
 _NO_NAME = re.compile(
     r"['’]s |\b(?:Agreement|Section|Article|Exhibit|Party|Parties|Limited Liability|Company|Act|Board)\b"
 )
+# What the names that are drawn end with.
+_DRAWN_LEGAL = re.compile(
+    r",? (?:Inc\.|LLC|Ltd\.|Corp\.|Group plc|Holdings, Inc\.|Partners LP|Co\.|GmbH|AG|KG|GmbH & Co\. KG|SE|OHG|eG"
+    r"|UG \(haftungsbeschränkt\)|KGaA|e\. K\.)$"
+)
 
 
 def find(text: str) -> Iterator[Span]:
@@ -53,7 +58,7 @@ def change(value: str, rng: Random, language: str) -> str | None:
     """Another company of the same legal form."""
     legal = re.search(rf",? {_LEGAL}$", value)
     drawn = draw_name("company", rng, "de" if language == "de" else "en")
-    name = re.sub(r",? (?:Inc\.|LLC|Ltd\.|Corp\.|Group plc|Holdings, Inc\.|Partners LP|Co\.|GmbH|AG|SE|KG)$", "", drawn)
+    name = re.sub(_DRAWN_LEGAL, "", drawn)
     return name + legal[0] if legal else drawn
 
 
