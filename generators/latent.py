@@ -168,7 +168,7 @@ def read(prompt: str, question: str) -> str:
     variants={
         "kind": "kind of link between needle and question, such as place, law or software; drawn where it is not given",
         "pair": "name of the pair to ask, one of those that suit the corpus's voice; drawn where it is not given",
-        "context": "short: the control, hardly more than the needle and a look-alike of each other meaning; default long",
+        "context": "short: the control, needle and one look-alike of each other meaning, no haystack; default long",
     },
 )
 def latent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
