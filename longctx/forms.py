@@ -13,12 +13,15 @@ from longctx.compare import as_list, normalise, occurrences
 from longctx.errors import UsageError
 
 _CURRENCY = re.compile(r"(?:\b(?:US|A|C|HK|NZ))?[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|JPY|CNY|RMB)(?=[\s\d])")
+_SCALES = {"thousand": 3, "million": 6, "mn": 6, "billion": 9, "bn": 9, "trillion": 12}
+_SCALES |= {"tausend": 3, "millionen": 6, "mio": 6, "milliarde": 9, "milliarden": 9, "mrd": 9, "万": 4, "亿": 8}
+_LETTERS = {"k": 3, "m": 6, "b": 9}  # or units
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?P<sign>[-\u2212(](?<!\w.))?\s?"
+    r"(?<![\w.,])(?P<sign>[-\u2212(])?\s?"
     r"(?P<digits>\d{1,3}(?:[,.'’ ]\d{3})+(?:[.,]\d+)?(?!\d)|\d{1,2}(?:,\d{2})+,\d{3}|\d+(?:[.,]\d+)?)"
-    r"(?:\s?(?P<scale>thousand|million|billion|trillion|bn|mn|k|m)\b)?"
+    rf"(?:\s?(?P<scale>{'|'.join(_SCALES | _LETTERS)})(?![A-Za-z]))?",
+    re.IGNORECASE,
 )
-_SCALES = {"thousand": 3, "k": 3, "million": 6, "mn": 6, "m": 6, "billion": 9, "bn": 9, "trillion": 12}
 _WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _WHOLE = re.compile(r"\bof (?:the |all )?\s*$", re.IGNORECASE)  # before the 12 of "7 of 12"
 _MARKED = re.compile(r"\*\*(.+?)\*\*|\\boxed\{([^}]*)\}")
@@ -73,9 +76,9 @@ def _readings(written: str) -> list[Decimal]:
     else:
         shapes = [digits.replace(",", ".")]
     values = [Decimal(shape) for shape in shapes]
-    if scale := match["scale"]:
-        scaled = [value.scaleb(_SCALES[scale]) for value in values]
-        values = scaled + (values if scale == "m" else [])  # metres
+    scale = (match["scale"] or "").lower()
+    if power := _SCALES.get(scale) or _LETTERS.get(scale):
+        values = [value.scaleb(power) for value in values] + (values if scale in _LETTERS else [])
     negative = [-value for value in values]
     if match["sign"] == "(":  # accountants' minus, or just a bracket
         return values + (negative if written.endswith(")") else [])

@@ -122,7 +122,11 @@ def test_says_absent_is_not_fooled_by_a_value() -> None:
         ("5", "so (5)", 1),
         ("5", "-5", 0),
         ("4.3 million", "4,300,000", 1),
-        ("4300000", "$4.3M", 0),  # M is no word
+        ("4300000", "$4.3M", 1),
+        ("4300000", "4,3 Mio. EUR", 1),
+        ("43000", "4.3万", 1),
+        ("4.3", "4.3 milligrams", 1),
+        ("4", "4 million", 0),
         ("4300000", "EUR 4.3 million", 1),
         ("12", "12m of cable", 1),
         ("12", "In Q4 it was 12%.", 1),
