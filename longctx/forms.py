@@ -44,7 +44,7 @@ def number(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> t
     if given is None:
         return 0.0, "no number in the answer"
     hit = any(value in _readings(given) for values in wanted for value in values)
-    return float(hit), f"the number {given.strip()} is {'right' if hit else 'not the one asked for'}"
+    return float(hit), f"the number {given.strip()[:40]} is {'right' if hit else 'not the one asked for'}"
 
 
 def _last_number(text: str) -> str | None:
