@@ -93,8 +93,7 @@ class KindFact:
         """A fact about `key`, or about one that is drawn; its question asks for one value."""
         key = key or draw_kind(self.key_kind, rng, language)
         value = self._value(key, rng, language)
-        question = self._ask("question", language, key=quoted(key, language))
-        return Fact(self.name, self.state(key, value, language), question, key, value)
+        return Fact(self.name, self.state(key, value, language), self.ask(key, language), key, value)
 
     def fill_entity(self, rng: random.Random, language: str, key: str) -> Fact:
         """Another value of `key`; its question asks for all of them."""
@@ -105,12 +104,16 @@ class KindFact:
         """A value of `key` that the text itself says to be withdrawn."""
         fact = self.fill(rng, language, key)
         when = draw(_wording(language)["when"], rng, language)
-        needle = self._ask("superseded", language, key=quoted(key, language), value=fact.value, when=when)
+        needle = self._write("superseded", language, key=quoted(key, language), value=fact.value, when=when)
         return Fact(self.name, needle, fact.question, key, fact.value, when)
 
     def state(self, key: str, value: str, language: str = "en") -> str:
         """The sentence that states a value of a key."""
-        return self._ask("needle", language, key=quoted(key, language), value=value)
+        return self._write("needle", language, key=quoted(key, language), value=value)
+
+    def ask(self, key: str, language: str = "en") -> str:
+        """The question for one value of a key."""
+        return self._write("question", language, key=quoted(key, language))
 
     def ask_all(self, keys: Sequence[str], language: str = "en") -> str:
         """The question for every value of one or more keys."""
@@ -118,14 +121,19 @@ class KindFact:
         names = [quoted(key, language) for key in keys]
         last: str = wording["and"]
         listed = last.join([wording["comma"].join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        return self._ask("question_all", language, keys=listed)
+        return self._write("question_all", language, keys=listed)
+
+    def nouns(self, language: str = "en") -> str:
+        """What several values are called."""
+        called: str = _wording(language)[self.value_kind]["nouns"]
+        return called
 
     def _value(self, key: str, rng: random.Random, language: str) -> str:
         while (value := draw_kind(self.value_kind, rng, language)) == key:
             pass
         return value
 
-    def _ask(self, form: str, language: str, **slots: str) -> str:
+    def _write(self, form: str, language: str, **slots: str) -> str:
         wording = _wording(language)
         text: str = wording[form]
         return text.format(**wording[self.value_kind], **slots)

@@ -1,0 +1,236 @@
+"""Haystacks made of as many units as fit: lines, list entries, documents. Exact to the token, or as RULER measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from longctx.closing import Candidates, close
+from longctx.encoded import TextStore, encode_texts
+from longctx.errors import ImpossibleSample
+from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tokens
+from longctx.generated import Part
+from longctx.seams import Piece, Slice
+from longctx.tokens import Tokenizer
+
+_ROUNDS = 40  # attempts to find the number of units
+_SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
+_SLACK = 48  # tokens that closing sentences may take beyond their reserve, at least
+_LONG = 1 << 16  # tokens from which encoding everything again takes long
+_SHORT_OF = 0.003  # share of a long haystack that is left to an extension, which is encoded alone
+
+
+@dataclass(frozen=True, slots=True)
+class Units:
+    """What a haystack is made of.
+
+    Attributes:
+        make: number of units → all parts in order; one of them may be `longctx.generated.CLOSING`.
+        inserts: all that parts hold, in the order in which their spans are wanted.
+        size: number of units → about how many tokens they take, up to a factor.
+        least: units of the smallest haystack that makes sense.
+        extend: (units, more) → text that adds as many more where the closing goes; None where there is none.
+        most: units that there are; None where there is no end to them.
+    """
+
+    make: Callable[[int], Sequence[Part]]
+    inserts: Sequence[Insert]
+    size: Callable[[int], float]
+    least: int = 1
+    extend: Callable[[int, int], str] | None = None
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How the last tokens of a haystack are filled.
+
+    Attributes:
+        candidates: what it is made of.
+        reserve: tokens that are always left to it; it must be able to fill any number from there on.
+        border: stands before it.
+        joint: stands between two of its pieces.
+    """
+
+    candidates: Candidates
+    reserve: int
+    border: str
+    joint: str
+
+
+@dataclass(slots=True)
+class _Built:
+    """A haystack of so many units, but for its closing."""
+
+    units: int
+    store: TextStore
+    pieces: Pieces
+    missing: Missing
+    gap: int
+
+
+def fill(
+    tokenizer: Tokenizer,
+    *,
+    length: int,
+    frame: tuple[str, str],
+    units: Units,
+    closing: Closing | None,
+) -> tuple[Haystack, int]:
+    """Build a haystack of as many units as fit.
+
+    Args:
+        tokenizer: the model's.
+        length: tokens of the rendered prompt: exactly as many with a closing, at most as many without.
+        frame: rendered text before and after the haystack.
+        units: what it is made of.
+        closing: fills the last tokens; None: they stay empty, and of a long haystack up to 0.1 % does.
+
+    Returns:
+        The haystack, its spans in the order of the inserts, and its number of units.
+
+    Raises:
+        ImpossibleSample: too short for the least units; says the shortest possible length.
+    """
+    reserve = closing.reserve if closing else 0
+    smallest = _build(tokenizer, length, frame, units, units.least)
+    if smallest.gap < reserve:
+        raise ImpossibleSample(
+            f"{length:,} tokens are too few for the smallest haystack of this kind with what stands around it. "
+            f"The shortest possible length with these is {length - smallest.gap + reserve:,}."
+        )
+    found, slope = _search(tokenizer, length, frame, units, smallest, closing)
+    if closing is None:
+        return _finish(tokenizer, frame, units, found, [])
+    while True:
+        if found.gap > reserve + _SLACK and units.extend and length > _LONG:
+            _extend(tokenizer, length, frame, units, found, slope, closing)
+        pieces = close(closing.candidates, found.missing, closing.border, closing.joint)
+        if pieces is not None:
+            return _finish(tokenizer, frame, units, found, pieces)
+        if found.units == units.least:
+            raise ImpossibleSample(f"No closing gives exactly {length:,} tokens with this tokenizer.")
+        found = _build(tokenizer, length, frame, units, found.units - 1)
+
+
+def _finish(
+    tokenizer: Tokenizer, frame: tuple[str, str], units: Units, built: _Built, closing: Sequence[Piece]
+) -> tuple[Haystack, int]:
+    made = finish(built.store, tokenizer, frame[0], built.pieces, closing, frame[1], units.inserts)
+    return made, built.units
+
+
+def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Units, count: int) -> _Built:
+    parts = units.make(count)
+    [store] = encode_texts(["".join(part.text for part in parts) or " "], tokenizer)
+    pieces = _pieces(parts, units.inserts)
+    missing = missing_tokens(store, tokenizer, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
+    return _Built(count, store, pieces, missing, missing([]))
+
+
+def _search(
+    tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Units, low: _Built, closing: Closing | None
+) -> tuple[_Built, float]:
+    """The largest number of units that leaves the reserve, or nearly; and about how many tokens one takes."""
+    reserve = closing.reserve if closing else 0
+    slack = _SLACK if closing else length // 1000
+    margin = 0.0
+    if length > _LONG:
+        margin = _SHORT_OF * length if closing and units.extend else slack / 2
+    most = units.most if units.most is not None else 1 << 40
+    tried: int | None = None  # more units than that leave too little
+    ratio = 1.0
+    for attempt in range(_ROUNDS):
+        base = units.size(low.units)
+        slope = max(1e-6, ratio * (units.size(low.units + 1) - base))
+        room = low.gap - reserve
+        extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
+        if low.units >= most or room < slope or attempt > 1 and (room <= slope + slack or extended):
+            break
+        wanted = room * _SAMPLE if attempt == 0 and room > 4096 else room - margin
+        at = _largest(lambda n: ratio * (units.size(n) - base), low.units, wanted, min(most, tried or most))  # noqa: B023
+        if tried is not None and at >= tried:
+            at = tried - 1
+        if at <= low.units:
+            if tried == low.units + 1:
+                break
+            at = low.units + 1
+        built = _build(tokenizer, length, frame, units, at)
+        taken = max(1, low.gap - built.gap)
+        ratio = taken / max(1e-6, units.size(at) - base)
+        if built.gap >= reserve:
+            low = built
+        else:
+            tried = at
+    return low, slope
+
+
+def _largest(size: Callable[[int], float], low: int, room: float, most: int) -> int:
+    """The largest number, at most `most`, whose size is at most `room`; at least `low`."""
+    step = 1
+    while low + step < most and size(low + step) <= room:
+        step *= 2
+    high = min(low + step, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if size(middle) <= room else (low, middle)
+    return low
+
+
+def _extend(
+    tokenizer: Tokenizer,
+    length: int,
+    frame: tuple[str, str],
+    units: Units,
+    built: _Built,
+    slope: float,
+    closing: Closing,
+) -> None:
+    """Add units where the closing goes, without encoding what is there already again."""
+    assert units.extend is not None
+    pieces = built.pieces
+    at = len(pieces.pieces) if pieces.closing is None else pieces.closing
+    more, low, high = int((built.gap - closing.reserve) / slope), 0, 1 << 40
+    best: tuple[Pieces, Missing, int] | None = None
+    for _ in range(12):
+        more = min(max(more, low + 1), high - 1)
+        if more <= low:
+            break
+        longer = Pieces()
+        longer.pieces = [*pieces.pieces[:at], units.extend(built.units, more), *pieces.pieces[at:]]
+        longer.owners = [*pieces.owners[:at], None, *pieces.owners[at:]]
+        longer.places, longer.closing = pieces.places, at + 1
+        total = length - sum(tokenizer.affix_counts)
+        missing = missing_tokens(built.store, tokenizer, total, frame[0], longer, frame[1])
+        gap = missing([])
+        if gap < closing.reserve:
+            high = more
+        else:
+            low, best = more, (longer, missing, gap)
+            if gap <= closing.reserve + _SLACK:
+                break
+        more += int((gap - closing.reserve) / slope) or (-1 if gap < closing.reserve else 1)
+    if best is not None:
+        built.pieces, built.missing, built.gap = best
+
+
+def _pieces(parts: Sequence[Part], inserts: Sequence[Insert]) -> Pieces:
+    """Parts as pieces of the store that holds their joined text."""
+    pieces = Pieces()
+    owners = {id(insert): index for index, insert in enumerate(inserts)}
+    begin = end = 0  # bytes of the store that are not yet a piece
+    for part in parts:
+        size = len(part.text.encode())
+        if part.insert is None and not part.closing:
+            end += size
+            continue
+        if end > begin:
+            pieces.add(Slice(begin, end))
+        if part.insert is not None:
+            pieces.add(part.text, owners[id(part.insert)])
+        else:
+            pieces.close_here()
+        begin = end = end + size
+    if end > begin:
+        pieces.add(Slice(begin, end))
+    return pieces

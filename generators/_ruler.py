@@ -1,0 +1,161 @@
+"""What RULER's thirteen tasks have in common: modes, prompts, and the way from a haystack to a sample.
+
+Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic and scripts/synthetic.yaml) in parameters,
+not in words. Other than there, a model with a chat template begins its answer by itself; one without goes on from a cue.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from longctx.closing import Texts
+from longctx.corpus import Corpus
+from longctx.errors import ImpossibleSample, UsageError, unknown
+from longctx.samples import haystack_seed, make_sample, variant
+from longctx.tokens import Tokenizer
+from longctx.types import Cell, Sample
+
+from ._fill import Closing, Units, fill
+
+MODES = ("fixed", "compat")
+SEED = 42  # RULER's default; what it shuffles with in every sample alike
+SHORT = 4096  # tokens below which RULER makes word lists easier
+RESERVE = 36  # tokens that are left to closing sentences
+MODE = {"mode": "fixed (default), or compat: RULER's own behaviour, prompt + generation budget at most the length"}
+SHOTS = {"shots": "solved examples before the text; 1 by default"}
+
+
+@cache
+def wording(part: str) -> Any:
+    """A part of ``text/ruler.toml``."""
+    path = Path(__file__).parent / "text" / "ruler.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))[part]
+
+
+def mode_of(cell: Cell) -> str:
+    """The cell's mode.
+
+    Raises:
+        UsageError: no such mode.
+    """
+    return one_of(cell, "mode", MODES, "fixed")
+
+
+def one_of(cell: Cell, name: str, possible: Sequence[str], default: str) -> str:
+    """A variant with a few values.
+
+    Raises:
+        UsageError: another one was given.
+    """
+    value = variant(cell, name, default)
+    if value not in possible:
+        raise UsageError(unknown(name, str(value), possible))
+    return str(value)
+
+
+def whole(cell: Cell, name: str, default: int, low: int, high: int) -> int:
+    """A variant that is a whole number.
+
+    Raises:
+        UsageError: something else was given, or a number outside `low` to `high`.
+    """
+    value = variant(cell, name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise UsageError(f"{name} of {cell.task} is {value!r}; possible are whole numbers from {low} to {high}.")
+    return value
+
+
+def room(cell: Cell, budget: int) -> int:
+    """Tokens of the prompt at most: all of the length, or what RULER's generation budget leaves.
+
+    Raises:
+        ImpossibleSample: nothing is left.
+    """
+    if mode_of(cell) == "fixed":
+        return cell.length
+    if cell.length <= budget:
+        raise ImpossibleSample(
+            f"{cell.length:,} tokens are too few: mode=compat leaves {budget} of them to the answer. "
+            f"Ask for a longer length or for mode=fixed."
+        )
+    return cell.length - budget
+
+
+def about(cell: Cell, budget: int, **more: Any) -> dict[str, Any]:
+    """Metadata of all thirteen: tokens that RULER lets a model generate, and what the length counts."""
+    rule = "exact" if mode_of(cell) == "fixed" else "ruler"
+    return {"generation_budget": budget, "length_rule": rule, **more}
+
+
+def closing(name: str, tokenizer: Tokenizer, border: str, joint: str) -> Closing:
+    """Closing sentences of the kind `name`: ``sentences``, which are no more than filler, or ``ends``."""
+    return Closing(Texts(wording("filler")[name], tokenizer), RESERVE, border, joint)
+
+
+def listed_sample(
+    corpus: Corpus,
+    cell: Cell,
+    tokenizer: Tokenizer,
+    *,
+    around: tuple[str, str],
+    question: str,
+    target: list[str],
+    scorer: str,
+    budget: int,
+    units: Units,
+    end: Closing,
+    asked: int | None = None,
+    extra: Callable[[int], Mapping[str, Any]] | None = None,
+) -> Sample:
+    """The sample over a haystack that is made of units.
+
+    Args:
+        corpus: named in the record.
+        cell: what was asked for.
+        tokenizer: the model's.
+        around: text of the user's message before and after the haystack, blank lines included.
+        question: what is asked.
+        target: every reference.
+        scorer: its name.
+        budget: RULER's generation budget in tokens.
+        units: what the haystack is made of.
+        end: fills the last tokens, unless RULER's length rule holds.
+        asked: how many of the spans are asked about: the first ones; None: all.
+        extra: number of units → further metadata.
+
+    Raises:
+        ImpossibleSample: too short; says the shortest possible length.
+    """
+    cue = wording("cue")
+    compat = mode_of(cell) == "compat"
+    length = room(cell, budget)
+    frame = tokenizer.frame(*around, cue=cue)
+    try:
+        haystack, count = fill(tokenizer, length=length, frame=frame, units=units, closing=None if compat else end)
+    except ImpossibleSample as error:
+        raise ImpossibleSample(with_budget(str(error), cell, budget)) from None
+    more = extra(count) if extra else {}
+    return make_sample(
+        corpus,
+        cell,
+        tokenizer,
+        haystack,
+        tokenizer.as_input(around[0], haystack.text, around[1], cue),
+        question=question,
+        target=target,
+        scorer=scorer,
+        asked=range(len(haystack.spans) if asked is None else asked),
+        seed=haystack_seed(corpus, cell),
+        extra=about(cell, budget, **more),
+    )
+
+
+def with_budget(message: str, cell: Cell, budget: int) -> str:
+    """A message about the prompt's length, for a mode in which the answer's tokens count as well."""
+    if mode_of(cell) == "fixed":
+        return message
+    return f"{message} These are tokens of the prompt; mode=compat needs {budget} more for the answer."

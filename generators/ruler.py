@@ -1,0 +1,293 @@
+"""RULER's eight needle tasks: one or several keys, values and questions, over documents, noise or needles alone.
+
+Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/niah.py and scripts/synthetic.yaml) in
+what is asked and in the defaults of every parameter. What differs: the wordings are our own; "essay" means the corpus's
+documents; prompts have exactly the asked length and the asked needle stands at the cell's depth (drawn from RULER's
+40 depths where a sweep says "random"), the others anywhere; no other needle has the asked key. ``mode=compat`` goes
+back to RULER's length rule and lets keys among needles alone come up twice.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from longctx.corpus import Corpus
+from longctx.errors import ImpossibleSample
+from longctx.exact import Insert
+from longctx.generated import Part
+from longctx.haystack import assemble
+from longctx.samples import facts_seed, haystack_seed, is_unique, make_sample, pick_host
+from longctx.tasks import task
+from longctx.tokens import Tokenizer
+from longctx.types import Cell, Sample
+
+from ._fill import Units
+from ._kinds import KINDS, KindFact, draw_kind, kind_fact
+from ._lines import interleave
+from ._ruler import MODE, about, closing, listed_sample, mode_of, one_of, room, whole, with_budget, wording
+from ._ruler_reading import read_notes
+
+BUDGET = 128  # tokens that RULER lets a model generate
+HAYSTACKS = ("essay", "noise", "needle")
+_DRAWS = 12  # times that other keys and values are drawn when the documents hold one by chance
+_MOST = 64  # keys, values or queries
+_DEPTHS = 40
+_VARIANTS = MODE | {
+    "haystack": "essay: the corpus's documents; noise: the same few sentences again and again; needle: other needles",
+    "key_kind": " or ".join(KINDS),
+    "value_kind": " or ".join(KINDS),
+    "keys": "keys with needles of their own, the asked ones included",
+    "values": "values of each key, all asked for",
+    "queries": "keys that are asked about at once",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of the eight: RULER's parameters."""
+
+    haystack: str
+    key_kind: str = "words"
+    value_kind: str = "numbers"
+    keys: int = 1
+    values: int = 1
+    queries: int = 1
+
+    def opened(self, cell: Cell) -> _Kind:
+        """With what the cell's variant says."""
+        queries = whole(cell, "queries", self.queries, 1, _MOST)
+        return _Kind(
+            one_of(cell, "haystack", HAYSTACKS, self.haystack),
+            one_of(cell, "key_kind", KINDS, self.key_kind),
+            one_of(cell, "value_kind", KINDS, self.value_kind),
+            max(queries, whole(cell, "keys", self.keys, 1, _MOST)),
+            whole(cell, "values", self.values, 1, _MOST),
+            queries,
+        )
+
+
+@task("ruler_niah_single_1", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_single_1(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_single_1: one number under a key of words, in repeated noise sentences.
+
+    Example:
+        … The lake is calm. The hills are far. The bread is warm. …
+        Note for the file: one special number recorded for "gentle-lantern" is 4817263.
+        Question: Which special number is recorded for "gentle-lantern"?
+        Target: 4817263
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("noise"))
+
+
+@task("ruler_niah_single_2", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_single_2(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_single_2: one number under a key of words, in documents.
+
+    Example:
+        … Note for the file: one special number recorded for "gentle-lantern" is 4817263. …
+        Question: Which special number is recorded for "gentle-lantern"?
+        Target: 4817263
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("essay"))
+
+
+@task("ruler_niah_single_3", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_single_3(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_single_3: one UUID under a key of words, in documents.
+
+    Example:
+        … one special identifier recorded for "gentle-lantern" is 5f0c9a1e-7a51-4c0e-9a44-0f1d2b3c4d5e. …
+        Question: Which special identifier is recorded for "gentle-lantern"?
+        Target: 5f0c9a1e-7a51-4c0e-9a44-0f1d2b3c4d5e
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("essay", value_kind="uuids"))
+
+
+@task("ruler_niah_multikey_1", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_multikey_1(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_multikey_1: four keys with a number each in documents, one asked about.
+
+    Example:
+        … one special number recorded for "brisk-violin" is 9031746. … for "gentle-lantern" is 4817263. …
+        Question: Which special number is recorded for "gentle-lantern"?
+        Target: 4817263
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("essay", keys=4))
+
+
+@task("ruler_niah_multikey_2", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_multikey_2(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_multikey_2: a haystack of nothing but needles, numbers under keys of words.
+
+    Example:
+        Note for the file: one special number recorded for "brisk-violin" is 9031746.
+        Note for the file: one special number recorded for "gentle-lantern" is 4817263.
+        … Question: Which special number is recorded for "gentle-lantern"?
+        Target: 4817263
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("needle"))
+
+
+@task("ruler_niah_multikey_3", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_multikey_3(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_multikey_3: a haystack of nothing but needles, UUIDs under UUIDs.
+
+    Example:
+        Note for the file: one special identifier recorded for "09a1…" is c77e….
+        Note for the file: one special identifier recorded for "5f0c…" is 18d2….
+        … Question: Which special identifier is recorded for "5f0c…"?
+        Target: 18d2…
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("needle", "uuids", "uuids"))
+
+
+@task("ruler_niah_multivalue", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_multivalue(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_multivalue: one key with four numbers in documents, all asked for.
+
+    Example:
+        … one special number recorded for "gentle-lantern" is 4817263. … for "gentle-lantern" is 9031746. …
+        Question: Which special numbers are recorded for "gentle-lantern"? Name all of them.
+        Target: 4817263; 9031746; 2260518; 7741902
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("essay", values=4))
+
+
+@task("ruler_niah_multiquery", scorer="ruler_all", variants=_VARIANTS, density=False, reader=read_notes)
+def ruler_niah_multiquery(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's niah_multiquery: four keys with a number each in documents, all asked about at once.
+
+    Example:
+        … one special number recorded for "brisk-violin" is 9031746. … for "gentle-lantern" is 4817263. …
+        Question: Which special numbers are recorded for "gentle-lantern" and "brisk-violin"? Name all of them.
+        Target: 4817263; 9031746
+    """
+    return _sample(corpus, cell, tokenizer, _Kind("essay", queries=4))
+
+
+@dataclass(frozen=True, slots=True)
+class _Needles:
+    """Everything that is drawn for a sample: inserts, those asked about first, and the question."""
+
+    inserts: list[Insert]
+    asked: int
+    keys: list[str]
+    values: list[str]  # of the asked keys
+    question: str
+
+
+def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, kind: _Kind) -> Sample:
+    kind = kind.opened(cell)
+    form = kind_fact(kind.key_kind, kind.value_kind)
+    for attempt in range(_DRAWS):
+        rng = random.Random(f"{facts_seed(cell)}:ruler:{attempt}")
+        needles = _draw(cell, kind, form, rng)
+        before, after = _around(form, needles.question)
+        if kind.haystack != "essay":
+            return listed_sample(
+                corpus, cell, tokenizer, around=(before, after), question=needles.question, target=needles.values,
+                scorer="ruler_all", budget=BUDGET, units=_lines(cell, tokenizer, kind, form, needles),
+                end=closing("sentences" if kind.haystack == "noise" else "ends", tokenizer, "\n", " "),
+                asked=needles.asked,
+            )  # fmt: skip
+        sample = _in_documents(corpus, cell, tokenizer, needles, before, after)
+        if sample is not None:
+            return sample
+    raise ImpossibleSample(f"Corpus {corpus.name!r} holds a key or value of all {_DRAWS} that were drawn.")
+
+
+def _around(form: KindFact, question: str) -> tuple[str, str]:
+    """Text of the user's message before and after the haystack."""
+    words = wording("niah")
+    return words["before"].format(nouns=form.nouns()) + "\n\n", "\n\n" + words["after"].format(question=question)
+
+
+def _draw(cell: Cell, kind: _Kind, form: KindFact, rng: random.Random) -> _Needles:
+    """Keys and values, no two alike, and where they stand: the first at the cell's depth."""
+    words = _distinct(lambda: draw_kind(kind.key_kind, rng), set())
+    keys = list(islice(words, kind.keys))
+    rest = _distinct(lambda: draw_kind(kind.value_kind, rng), set(keys))
+    values = [list(islice(rest, kind.values)) for _ in keys]
+    depths: list[float] = [cell.depth or 0.0]
+    more = kind.keys * kind.values - 1
+    if mode_of(cell) == "compat" and more < _DEPTHS:
+        depths += [number / (_DEPTHS - 1) for number in rng.sample(range(_DEPTHS), more)]
+    else:
+        depths += [rng.random() for _ in range(more)]
+    inserts = [
+        Insert(
+            form.state(key, value),
+            value,
+            depths[index * kind.values + place],
+            "" if index < kind.queries else "template",
+        )
+        for index, key in enumerate(keys)
+        for place, value in enumerate(values[index])
+    ]
+    asked = keys[: kind.queries]
+    single = kind.queries * kind.values == 1
+    question = form.ask(asked[0]) if single else form.ask_all(asked)
+    targets = [value for own in values[: kind.queries] for value in own]
+    return _Needles(inserts, len(targets), keys, targets, question)
+
+
+def _distinct(draw: Callable[[], str], seen: set[str]) -> Iterator[str]:
+    while True:
+        if (word := draw()) not in seen:
+            seen.add(word)
+            yield word
+
+
+def _in_documents(
+    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, needles: _Needles, before: str, after: str
+) -> Sample | None:
+    """The sample over the corpus's documents; None where they hold one of its keys or values."""
+    seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
+    try:
+        haystack = assemble(
+            corpus, tokenizer, length=room(cell, BUDGET), frame=tokenizer.frame(before, after, cue=cue),
+            inserts=needles.inserts, seed=seed, host=host, headers=corpus.mixed,
+        )  # fmt: skip
+    except ImpossibleSample as error:
+        raise ImpossibleSample(with_budget(str(error), cell, BUDGET)) from None
+    values = [insert.value for insert in needles.inserts]
+    if not is_unique([*needles.keys, *values], haystack.text, needles.inserts):
+        return None
+    chat_input = tokenizer.as_input(before + haystack.border, haystack.text, after, cue)
+    placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}
+    return make_sample(
+        corpus, cell, tokenizer, haystack, chat_input, question=needles.question, target=needles.values,
+        scorer="ruler_all", asked=range(needles.asked), seed=seed, extra=about(cell, BUDGET, **placed),
+    )  # fmt: skip
+
+
+def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, form: KindFact, needles: _Needles) -> Units:
+    """A line a unit: noise, or needles about other keys."""
+    lines: list[str] = []
+    rng = random.Random(f"{facts_seed(cell)}:ruler:lines")
+    taken = set() if mode_of(cell) == "compat" else {*needles.keys, *(insert.value for insert in needles.inserts)}
+
+    def first(count: int) -> Sequence[str]:
+        if kind.haystack == "noise":
+            return [wording("filler")["noise"]] * count
+        while len(lines) < count:
+            key, value = draw_kind(kind.key_kind, rng), draw_kind(kind.value_kind, rng)
+            if key in taken or value in taken or key == value:
+                continue
+            if mode_of(cell) == "fixed":
+                taken.update((key, value))
+            lines.append(form.state(key, value))
+        return lines[:count]
+
+    def make(count: int) -> list[Part]:
+        return interleave(first(count), needles.inserts)
+
+    def extend(count: int, more: int) -> str:
+        return "".join("\n" + line for line in first(count + more)[count:])
+
+    example = first(64)
+    size = sum(len(encoding.ids) for encoding in tokenizer.encode_many(example)) / len(example) + 1
+    return Units(make, needles.inserts, lambda count: count * size, extend=extend)
