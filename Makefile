@@ -2,7 +2,7 @@
 # path with blanks or quotes in it stays one path.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sweep sweep-yarn test test-fast check bench lock clean
+.PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check bench lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -29,16 +29,20 @@ run = $(LONGCTX) run $(1) --out "$$out" $(options) > /dev/null && $(LONGCTX) rep
 out = out="$${OUT:-runs/$(1)$${DOCS:+-$$(basename "$$DOCS")}}"
 export PWD_CALLED := $(PWD)
 
+# The form of a sweep that ends within minutes on two cores with the embedded model.
+small = $(if $(SIZE),$(if $(filter small,$(SIZE)),-small,$(error SIZE is $(SIZE); possible is small)))
+
 # For every Python and platform at once, and without what only this machine knows.
 LOCK = env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
 	--python-version 3.11 --generate-hashes --no-header --annotation-style line --system-certs
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Variables: MODEL (embedded model, folder or Hugging Face id), DOCS (folder of documents), LENGTHS, DEPTHS,'
-	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), BACKEND, OUT (run folder); GPU=1|0, VERBOSE=1.'
-	@echo 'Example:   make sweep DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
+	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), BACKEND, OUT (run folder), SIZE (small);'
+	@echo 'GPU=1|0, VERBOSE=1.'
+	@echo 'Example:   make sweep-niah DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
 
 setup: $(STAMP)  ## install everything into .venv; nothing to do where nothing changed
 	@:
@@ -59,8 +63,19 @@ $(STAMP): $(LOCKS)
 demo: setup  ## the embedded model on the shipped corpora (or DOCS=...): a heatmap in minutes
 	@$(docs); $(call out,demo); $(call run,demo)
 
-sweep: setup  ## a needle sweep of your own: MODEL=... DOCS=... LENGTHS=... YARN=auto
-	@$(docs); $(call out,sweep); $(call run,niah)
+sweep: sweep-niah  ## the same as sweep-niah
+
+sweep-niah: setup  ## one needle among look-alikes: MODEL=... DOCS=... LENGTHS=... YARN=auto SIZE=small
+	@$(docs); $(call out,niah$(small)); $(call run,niah$(small))
+
+sweep-ruler: setup  ## RULER's thirteen tasks and its table; SIZE=small
+	@$(docs); $(call out,ruler$(small)); $(call run,ruler$(small))
+
+sweep-mrcr: setup  ## which of many like answers in a conversation; SIZE=small
+	@$(docs); $(call out,mrcr$(small)); $(call run,mrcr$(small))
+
+sweep-domains: setup  ## questions in the documents' own terms; SIZE=small
+	@$(docs); $(call out,domains$(small)); $(call run,domains$(small))
 
 sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what YaRN costs at 4K
 	@$(docs); $(call out,yarn); $(call run,yarn) && with="$$out" && \

@@ -213,20 +213,24 @@ class _Builder:
                 spot = spots.pop(0)
                 cut = int(places.cut[spot])
                 before, after = "", "\n\n"  # between two passages
+                byte = int(corpus.cut_begin[cut])
                 if cut > passage.first:
                     pieces.add(Slice(begin, int(corpus.cut_end[cut])))
-                    begin = int(corpus.cut_begin[cut])
                     before, after = self._joints(cut)
+                    begin = byte
+                if cut == passage.last:  # behind its end
+                    before, after, byte = "\n\n", "", int(corpus.cut_end[cut]) - 1
                 for position, index in enumerate(at[spot]):
                     pieces.add(after if position and not before else before)
-                    pieces.add(self.inserts[index].text, index, self._locate(int(corpus.cut_begin[cut])))
+                    pieces.add(self.inserts[index].text, index, self._locate(byte))
                 pieces.add(after)
-            pieces.add(Slice(begin, int(corpus.cut_end[passage.last])))
+            if begin < (end := int(corpus.cut_end[passage.last])):
+                pieces.add(Slice(begin, end))
         pieces.close_here()
-        end = self._locate(int(corpus.cut_end[passages[-1].last]) - 1) if passages else None
+        foot = self._locate(int(corpus.cut_end[passages[-1].last]) - 1) if passages else None
         for index in at.get(len(places.cut), []):
             pieces.add("\n\n")
-            pieces.add(self.inserts[index].text, index, end)
+            pieces.add(self.inserts[index].text, index, foot)
         return pieces
 
     def _locate(self, byte: int) -> Place:

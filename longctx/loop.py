@@ -108,6 +108,8 @@ def _answer(response: Response, score: Score) -> Record:
         "score": None if failed else score.value,
         "outcome": score.outcome,
         "explanation": score.explanation,
+        "answer_text": score.answer,
+        "picked": score.picked,
     }
 
 

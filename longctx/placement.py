@@ -51,7 +51,8 @@ class Places:
 
     Attributes:
         passage: (p,) index of the passage.
-        cut: (p,) index of the corpus's cut; the passage's own first cut stands for the border before it.
+        cut: (p,) index of the corpus's cut; the passage's own first cut stands for the border before it, its last
+            cut for its end.
         token: (p,) filler tokens before the place.
         rank: (p,) the cut's rank.
     """
@@ -231,19 +232,20 @@ def find_places(corpus: Corpus, passages: Sequence[Passage], host: Section, *, b
         corpus: whose passages they are.
         passages: all of the haystack.
         host: section in whose passages something may stand.
-        borders: False: not between two passages.
+        borders: True: between two passages too; False: behind the end of each instead, before the next one's title.
     """
     own = [index for index, p in enumerate(passages) if host.first <= p.first < host.last]
-    spans = [np.arange(passages[i].first + (i == 0 or not borders), passages[i].last) for i in own]
+    spans = [np.arange(passages[i].first + (i == 0 or not borders), passages[i].last + (not borders)) for i in own]
     sizes = np.array([_size(corpus, passage) for passage in passages], np.int64)
     offsets = np.concatenate(([0], np.cumsum(sizes)))[: len(passages)]
     cut = np.concatenate([*spans, np.empty(0, np.int64)]).astype(np.int64)
     passage = np.repeat(np.array(own, np.int64), [len(span) for span in spans])
     firsts = np.array([p.first for p in passages], np.int64)
+    lasts = np.array([p.last for p in passages], np.int64)
     token = corpus.cut_token[cut] - corpus.cut_token[firsts[passage]] + offsets[passage] if len(cut) else cut
     rank = corpus.cut_rank[cut]
     if len(cut):
-        rank[cut == firsts[passage]] = PARAGRAPH  # passages are joined by a blank line
+        rank[(cut == firsts[passage]) | (cut == lasts[passage])] = PARAGRAPH  # passages are joined by a blank line
     return Places(passage, cut, token, rank)
 
 

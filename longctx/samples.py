@@ -19,6 +19,9 @@ from longctx.tokens import Tokenizer
 from longctx.types import Cell, Message, Sample
 from longctx.voice import Voice
 
+AROUND = ("distance", "escape", "gap", "keys", "tier")
+"""Further axes that change what stands around a fact, not the fact."""
+
 
 def haystack_seed(corpus: Corpus, cell: Cell) -> str:
     """Names a haystack: what its passages are drawn from, and so never the depth that is asked about."""
@@ -27,8 +30,12 @@ def haystack_seed(corpus: Corpus, cell: Cell) -> str:
 
 
 def facts_seed(cell: Cell) -> str:
-    """Names the facts: the same at every length, depth and density, so that the same questions are compared."""
-    parts = [cell.corpus, cell.seed, cell.depths_together, cell.variant]
+    """Names the facts, so that the same questions are compared: the same at every length, depth and density.
+
+    Nor does what stands around a fact change it: see `AROUND`.
+    """
+    axes = [(name, value) for name, value in cell.variant if name not in AROUND]
+    parts = [cell.corpus, cell.seed, cell.depths_together, axes]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 

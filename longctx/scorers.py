@@ -57,9 +57,9 @@ def absent(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> t
 
     The phrases that say so are ``absent_forms`` of the metadata, or else the target.
     """
-    given = _first_value(text, metadata)
-    if given:
-        return 0.0, f"gave a distractor's value, {_short(given)}"
+    given = _picked(text, metadata)
+    if given is not None:
+        return 0.0, f"gave a distractor's value, {_short(metadata['distractors'][given]['value'])}"
     forms = metadata.get("absent_forms") or as_list(target)
     hit = says_absent(text, {"absent_forms": forms})
     return float(hit), "said that it is not there" if hit else "did not say that it is not there"
@@ -91,13 +91,11 @@ def says_absent(text: str, metadata: Mapping[str, Any]) -> bool:
     return any(phrase and phrase in answer for phrase in phrases)
 
 
-def _first_value(text: str, metadata: Mapping[str, Any]) -> str:
-    """The first distractor's value that the answer gives."""
+def _picked(text: str, metadata: Mapping[str, Any]) -> int | None:
+    """Index of the first distractor whose value the answer gives."""
     answer = normalise(text)
-    for span in metadata.get("distractors") or ():
-        if occurrences(normalise(span["value"]), answer):
-            return str(span["value"])
-    return ""
+    spans = enumerate(metadata.get("distractors") or ())
+    return next((index for index, span in spans if occurrences(normalise(span["value"]), answer)), None)
 
 
 def _short(value: str) -> str:
@@ -138,16 +136,18 @@ def score(sample: Sample, response: Response) -> Score:
         return Score(0.0, "empty", "no output after the thinking" if thought else "no output")
     value, explanation = scorer(sample.target, answer, sample.metadata)
     outcome: Outcome = "wrong"
+    picked: int | None = None
     floor = sample.metadata.get("noise_floor")
     noise = floor + NOISE_MARGIN if isinstance(floor, int | float) else 0.0
     if value == 1 or value >= _ALIKE and name.startswith("mrcr_"):
         outcome = "right"
     elif value > noise:
         outcome = "partial"
-    elif picked := _first_value(answer, sample.metadata):
-        outcome, explanation = "distractor", f"gave a distractor's value, {_short(picked)}"
+    elif (picked := _picked(answer, sample.metadata)) is not None:
+        given = str(sample.metadata["distractors"][picked]["value"])
+        outcome, explanation = "distractor", f"gave a distractor's value, {_short(given)}"
     elif name != "absent" and says_absent(answer, sample.metadata):
         outcome, explanation = "absent", "said that it is not there, though it is"
     elif cut:
         outcome, explanation = "truncated", f"{explanation}; the output budget ended"
-    return Score(value, outcome, explanation, stripped)
+    return Score(value, outcome, explanation, stripped, picked)

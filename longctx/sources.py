@@ -189,6 +189,7 @@ def _stdlib(chars: int) -> Reading:
         "test",
         "tests",
         "idlelib",
+        "pydoc_data",  # one dictionary of prose
         "lib2to3",
         "turtledemo",
         "ensurepip",

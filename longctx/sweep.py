@@ -28,6 +28,7 @@ _GRID = (
     "repeat", "voice",
 )  # fmt: skip
 """Fields that say which samples to build."""
+_OF_DISTRACTORS = ("tier", "distance")
 _SECRETS = ("token", "key", "password", "secret")
 
 
@@ -172,7 +173,8 @@ class Sweep:
         """Every point of the grid: task × corpus × length × density × variant × seed × depth.
 
         With several questions per haystack the depths are dealt in turn into groups of at most that many,
-        so that each group spans the whole range; the cells of a group share one haystack.
+        so that each group spans the whole range; the cells of a group share one haystack. Without distractors their
+        tier and distance make no difference: density 0 is asked for the first of each alone.
         """
         count = math.ceil(len(self.depths) / self.questions_per_haystack)
         depths: list[Any] = [None if depth == RANDOM else depth for depth in self.depths]
@@ -185,6 +187,8 @@ class Sweep:
             for length in self.lengths
             for density in self.densities
             for variant in itertools.product(*axes)
+            if density
+            or all(axis[0] == value for axis, value in zip(axes, variant, strict=True) if value[0] in _OF_DISTRACTORS)
             for seed in range(self.seed, self.seed + self.samples)
             for group in groups
             for depth in group

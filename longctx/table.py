@@ -39,6 +39,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "question": ("str", "what was asked"),
     "target": ("str", "what is right; several right answers are joined by ' | '"),
     "output_text": ("str", "what the model said"),
+    "answer_text": ("str", "of that, what was scored: without the thinking; empty where it is all of it"),
     "score": ("float64", "0-1; missing for errors, which are no answers"),
     "outcome": ("category", "one of " + ", ".join(get_args(Outcome))),
     "explanation": ("str", "why it was scored so"),
@@ -62,6 +63,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "needle_line": ("Int64", "line there; missing where the format has pages instead"),
     "n_co_needles": ("Int64", "needles of other questions in the same haystack"),
     "n_distractors": ("Int64", "needles with a wrong answer in the haystack"),
+    "picked_tier": ("category", "tier of the distractor whose value was given; empty where none was"),
+    "picked_start": ("Int64", "token offset of that distractor, inside the haystack"),
 }
 """Column → (dtype, what it holds). Text is never missing but empty; counts may be ``<NA>``."""
 
@@ -173,6 +176,9 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
     record["target"] = " | ".join(map(str, record["targets"]))
     for name, value in next(iter(record.get("needles") or ()), {}).items():
         record[f"needle_{name}"] = value
+    picked, spans = record.get("picked"), record.get("distractors") or ()
+    if isinstance(picked, int) and picked < len(spans):
+        record["picked_tier"], record["picked_start"] = spans[picked].get("tier"), spans[picked].get("start")
     record["n_co_needles"] = len(record.get("co_needles") or ())
     record["n_distractors"] = len(record.get("distractors") or ())
     record["variant"] = record.get("variant") or {}

@@ -127,3 +127,4 @@ class Score:
     outcome: Outcome
     explanation: str = ""
     answer: str = ""  # the text that was scored, without the thinking; empty where it is the whole output
+    picked: int | None = None  # which of the sample's distractors was given, where the outcome is ``distractor``

@@ -64,7 +64,7 @@ def test_a_record_holds_cell_sample_response_and_score(tmp_path: Path) -> None:
     }  # fmt: skip
     assert expected.items() <= record.items()
     missing = {"haystack_at", "haystack_tokens", "host", "host_format", "tokenizer", "scorer", "needles", "co_needles", "distractors", "repeated", "sha256"}
-    assert record.keys() == expected.keys() | missing | {"recipe", "cell", "started_at", "extra"}
+    assert record.keys() == expected.keys() | missing | {"recipe", "cell", "started_at", "extra", "answer_text", "picked"}
 
 
 def test_the_manifest_says_what_was_run(tmp_path: Path) -> None:

@@ -125,6 +125,7 @@ def test_tiers_say_how_a_distractor_is_like_the_needle(name: str) -> None:
             tier: build("niah_single", name, density=10.0, seed=seed, variant=(("tier", tier),))
             for tier in ("template", "entity", "superseded")
         }
+        assert len({sample.metadata["question"] for sample in made.values()}) == 1
         for tier, sample in made.items():
             spans = spans_of(sample, tier)
             assert len(spans) == len(sample.metadata["distractors"]) == 4
@@ -135,7 +136,7 @@ def test_tiers_say_how_a_distractor_is_like_the_needle(name: str) -> None:
 
 
 def key_of(voice: Voice, question: str) -> str:
-    """What a question fills into its form; the facts' seed holds the variant, so each tier has its own."""
+    """What a question fills into its form."""
     for fact in voice.facts:
         before, after = (re.escape(part) for part in fact.question.split("{key}"))
         if found := re.fullmatch(f"{before}(.+){after}", question):

@@ -99,6 +99,12 @@ _SAMPLES = (
         help="Needles that share a haystack; each is asked about in turn, which computes its prefix only once.",
     ),
     click.option("--variant", multiple=True, callback=_axes, metavar="NAME=A,B", help="A further axis of the task."),
+    click.option("--tier", "tiers", multiple=True, callback=_words, help="How alike distractors are: --variant tier=."),
+    click.option(
+        "--distance", "distances", multiple=True, callback=_words, help="Where they stand: --variant distance=."
+    ),
+    click.option("--facts", type=click.Path(dir_okay=False), help="Mined facts to ask about: --variant facts=."),
+    click.option("--flat", is_flag=True, default=None, help="A conversation as one transcript: --variant flat=true."),
     click.option("--repeat/--no-repeat", default=None, help="May passages repeat where a corpus is too small?"),
     click.option("--voice", help="Voice of the needles, in place of the corpus's own."),
     click.option("--model", help="Embedded model, Hugging Face id or folder; see `longctx models`."),
@@ -166,5 +172,13 @@ def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:
     mixes = [mix.replace(",", "+") for mix in fields.pop("mixes", ())]
     if "sources" in fields or mixes:
         fields["corpora"] = [*fields.pop("sources", ()), *mixes]
+    axes = {
+        "tier": fields.pop("tiers", None),
+        "distance": fields.pop("distances", None),
+        "facts": fields.pop("facts", None),
+        "flat": fields.pop("flat", None),
+    }
+    if named := {name: value for name, value in axes.items() if value}:
+        fields["variant"] = fields.get("variant", {}) | named
     sampling = {key: fields.pop(name) for name, key in _SAMPLING.items() if name in fields}
     return fields | ({"sampling": sampling} if sampling else {})
