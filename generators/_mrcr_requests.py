@@ -1,0 +1,327 @@
+"""What somebody of the trade would ask to be given a passage as the answer: by its heading, or by a term in it."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import tomllib
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from longctx.corpus import Corpus
+from longctx.errors import ImpossibleSample
+
+from ._mrcr_passages import Passage, find_passages
+
+NEEDLE = (100, 240)  # tokens of an answer that is asked for again, so that eight of them fit into 4,096
+_BASE = 1 << 19  # bytes of a corpus that grows with the length from which twins are taken, the same at every length
+_ENOUGH = 8  # topics with enough passages: beside as many, terms are not needed
+_TERMS = 8  # of a passage
+_ALIKE = 0.9  # from here on two passages cannot be told apart
+_GROUPS = 60  # tried before giving up
+_OPENING = 80  # characters by which an answer is recognised
+
+_NOUN_PHRASE = re.compile(
+    r"\b(?:[Tt]he|[Aa]n?|[Aa]ny|[Ee]ach|[Ss]uch|[Tt]his|[Ii]ts|[Tt]heir|[Oo]ur|[Yy]our)\s+"
+    r"((?:[A-Za-z][a-z-]+\s)?[A-Za-z][a-z-]{3,})(?=\s*[.,;:)]|\s+(?:of|to|shall|is|are|in|and|or|by|for|under|may|will|"
+    r"was|were|has|have|that|which|with|from|on|at|as|if|must|can|when|should)\b)"
+)
+_NOUN = re.compile(r"(?<=[a-zäöüß,] )([A-ZÄÖÜ][a-zäöüß]{5,}(?:-[A-ZÄÖÜ][a-zäöüß]+)?)")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
+_HAN_JOINT = re.compile("[的了和或与及在对将应当可以有为由并其该等是不被之于以按照自向从后前时者所第条款项]+")
+_KANA = re.compile(r"[\u3040-\u30ff]")
+_ENGLISH = re.compile(r"\b(?:the|of|and|to|in|is|for|that)\b", re.IGNORECASE)
+_GERMAN = re.compile(r"\b(?:der|die|das|und|ist|nicht|von|mit|für|des|dem|den|zu)\b", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]+")
+_UNIT = re.compile(r"[\u3400-\u9fff]|\w+")
+_WHOLE = re.compile(r"(?!\([a-z]{1,4}\)|[a-z])[\s\S]*[.!?。！？](?:[\"'”’»)\]」』）*_]*|\s*\{\w+\})")
+_CUES = 0.012  # share of a trade's cue words from which on a document is of the trade
+
+
+@cache
+def wordings() -> dict[str, Any]:
+    """Language → wordings, see ``text/mrcr.toml``."""
+    with (Path(__file__).parent / "text" / "mrcr.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """The passages of a corpus with what asks for each.
+
+    Attributes:
+        passages: all, in the documents' order.
+        requests: for each, requests that fit it, best first.
+        base: indices of those that may be twins.
+        tiers: requests → indices in `base` that they fit: by heading, by term, by document.
+    """
+
+    passages: list[Passage]
+    requests: list[list[str]]
+    base: list[int]
+    tiers: list[dict[str, list[int]]] = field(default_factory=lambda: [defaultdict(list) for _ in range(3)])
+
+
+_pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
+
+
+def pool_of(corpus: Corpus) -> Pool:
+    """The corpus's pool, made once while the corpus is open."""
+    if corpus not in _pools:
+        _pools[corpus] = _Asker(corpus, find_passages(corpus)).pool()
+    return _pools[corpus]
+
+
+class _Asker:
+    """Words requests for the passages of one corpus."""
+
+    def __init__(self, corpus: Corpus, passages: list[Passage]) -> None:
+        self.corpus, self.passages = corpus, passages
+        self.base = [index for index, passage in enumerate(passages) if self._in_base(passage)]
+        self.languages = [language_of(passage.text) for passage in passages]
+        self.trades = self._trades()
+        words = Counter(word for index in self.base for word in _WORD.findall(passages[index].text))
+        self.forms: dict[str, Counter[str]] = defaultdict(Counter)
+        for word, count in words.items():
+            self.forms[word.casefold()][word] += count
+
+    def _in_base(self, passage: Passage) -> bool:
+        if not (self.corpus.source.grows or self.corpus.mixed):
+            return True
+        section = self.corpus.sections[passage.section]
+        return passage.end - int(self.corpus.cut_begin[section.first]) <= _BASE
+
+    def _trades(self) -> list[str]:
+        """For each passage the trade of its document: the voice's own, or what the words of the document say."""
+        texts: dict[int, list[str]] = defaultdict(list)
+        for passage in self.passages:
+            texts[passage.document].append(passage.text)
+        found: dict[int, str] = {}
+        whole = _cue_shares([part for parts in texts.values() for part in parts[:8]])
+        for document, parts in texts.items():
+            shares = {name: share + whole[name] for name, share in _cue_shares(parts[:40]).items()}
+            best = max(shares, key=lambda name: shares[name])
+            found[document] = best if shares[best] >= 2 * _CUES else "neutral"
+        voices = [section.voice.name for section in self.corpus.sections]
+        trades = []
+        for passage in self.passages:
+            voice = voices[passage.section]
+            own = voice if voice in wordings()["en"]["trades"] and voice != "code" else found[passage.document]
+            trades.append(own if passage.kind in ("prose", "document") else "code")
+        return trades
+
+    def pool(self) -> Pool:
+        """The passages with their requests and groups."""
+        terms = self._terms()
+        pool = Pool(self.passages, [], self.base)
+        base = set(self.base)
+        for index, passage in enumerate(self.passages):
+            topic = self._topic(index)
+            by_term = [self._word(index, "term", term=term) for term in terms[index]]
+            by_title = self._word(index, "title", title=passage.title)
+            also = self._also(index, terms[index])
+            first = [topic, *(topic + more for more in also)] if topic else []
+            rest = [one + more for one in by_term[:1] for more in also[1:]]
+            pool.requests.append([*first, *by_term, *rest, by_title])
+            whole = passage.kind != "prose" or _WHOLE.fullmatch(passage.text)
+            if index in base and whole and NEEDLE[0] <= passage.tokens <= NEEDLE[1]:
+                for tier, requests in zip(pool.tiers, ([topic] if topic else [], by_term, [by_title]), strict=True):
+                    for request in requests:
+                        tier[request].append(index)
+        return pool
+
+    def _topic(self, index: int) -> str:
+        """The request that names the passage's heading, or what it defines; empty where there is none."""
+        passage = self.passages[index]
+        if passage.kind != "prose":
+            # A document's title, or the name that is defined.
+            return self._word(index, passage.kind, topic=passage.heading)
+        if not passage.heading or passage.heading.casefold() in wordings()["en"]["generic"]:
+            return ""
+        if passage.heading.endswith("?"):
+            return self._word(index, "ask", topic=passage.heading)
+        english = self.languages[index] == "en"
+        return self._word(index, "topic", topic=self._cased(passage.heading) if english else passage.heading)
+
+    def _word(self, index: int, kind: str, **slots: str) -> str:
+        """A wording for what fills its one slot; always the same for the same."""
+        trades = wordings()[self.languages[index]]["trades"]
+        trade = trades.get(self.trades[index], {})
+        choices: list[str] = trade.get(kind) or trades["neutral"].get(kind) or trades["neutral"]["topic"]
+        [filling] = slots.values()
+        return choices[zlib.crc32(filling.casefold().encode()) % len(choices)].format(**slots)
+
+    def _also(self, index: int, terms: Sequence[str]) -> list[str]:
+        """What tells a request from others by the same heading or term."""
+        language = wordings()[self.languages[index]]
+        if self.trades[index] == "code":
+            choices = wordings()["en"]["trades"]["code"]["also"]
+            return [choice.format(title=self.passages[index].title) for choice in choices[:1]]
+        choices = language["also"]
+        heading = self.passages[index].heading.casefold()
+        fitting = [term for term in terms if term.casefold() not in heading]
+        return [choices[zlib.crc32(term.encode()) % len(choices)].format(term=term) for term in fitting]
+
+    def _cased(self, heading: str) -> str:
+        """A heading as it would stand inside a sentence: in small letters but for names."""
+
+        def cased(match: re.Match[str]) -> str:
+            word, small = match[0], match[0].casefold()
+            forms = self.forms.get(small, Counter())
+            if forms[small] * 50 >= forms.total() and (forms or not word.isupper()):  # a name is never written small
+                return small
+            return small.capitalize() if forms[small.capitalize()] > forms[small.upper()] else word
+
+        return _WORD.sub(cased, heading)
+
+    def _terms(self) -> list[list[str]]:
+        """Terms of each passage that are rare elsewhere, the most telling first."""
+        found = [
+            Counter(find_terms(p.text, language)) for p, language in zip(self.passages, self.languages, strict=True)
+        ]
+        folded = [Counter[str]() for _ in found]
+        shown: dict[str, str] = {}
+        for small, counts in zip(folded, found, strict=True):
+            for term, count in counts.items():
+                small[term.casefold()] += count
+                shown.setdefault(term.casefold(), term)
+        spread = Counter(term for index in self.base for term in folded[index])
+        many = max(1, len(self.base))
+        limit = max(3, many // 20)
+
+        def telling(counts: Counter[str]) -> list[str]:
+            weights = {
+                term: (1 + math.log(count)) * math.log(1 + many / spread[term] if spread[term] else 1 + many)
+                * (1.5 if " " in term else 1.0) * (1.0 if spread[term] > 1 else 0.6)
+                for term, count in counts.items() if spread[term] <= limit
+            }  # fmt: skip
+            return [shown[term] for term in sorted(weights, key=lambda term: (-weights[term], term))[:_TERMS]]
+
+        return [telling(counts) for counts in folded]
+
+
+def _cue_shares(texts: Sequence[str]) -> dict[str, float]:
+    """Trade → share of the words that are its cues."""
+    words = Counter(re.findall(r"[a-z]+", " ".join(texts).casefold()))
+    trades = wordings()["en"]["trades"].items()
+    return {name: sum(words[cue] for cue in trade["cues"]) / max(1, words.total()) for name, trade in trades}
+
+
+def language_of(text: str) -> str:
+    """Language in which a passage is asked for: that of the passage where there are wordings in it, else English."""
+    if len(_HAN.findall(text)) and sum(map(len, _HAN.findall(text))) > 0.3 * len(text):
+        return "en" if _KANA.search(text) else "zh"
+    return "de" if len(_GERMAN.findall(text)) > len(_ENGLISH.findall(text)) + 2 else "en"
+
+
+def find_terms(text: str, language: str) -> list[str]:
+    """Noun phrases, as far as they can be had without a parser."""
+    if language == "zh":
+        parts = [part for run in _HAN.findall(text) for part in _HAN_JOINT.split(run)]
+        return [part for part in parts if 2 <= len(part) <= 6]
+    if language == "de":
+        return [noun for noun in _NOUN.findall(text) if noun not in wordings()["de"]["empty"]]
+    empty = set(wordings()["en"]["empty"])
+    phrases = [term.split() for term in _NOUN_PHRASE.findall(text) if not term.endswith(("ed", "ly"))]
+    return [" ".join(words) for words in phrases if not empty & {word.casefold() for word in words}]
+
+
+def likeness(one: str, other: str) -> float:
+    """How alike two passages are, 0-1: difflib's ratio over their words, the first 400 of each."""
+    return SequenceMatcher(None, _UNIT.findall(one)[:400], _UNIT.findall(other)[:400], autojunk=False).ratio()
+
+
+def told_apart(one: str, other: str) -> bool:
+    """True where two passages differ in how they begin, neither holds the other, and they are not nearly alike."""
+    if one[:_OPENING] in other or other[:_OPENING] in one:
+        return False
+    return likeness(one, other) <= _ALIKE
+
+
+def draw_twins(pool: Pool, corpus: Corpus, section: int, count: int, rng: random.Random) -> tuple[str, list[Passage]]:
+    """A request and `count` different passages that answer it, drawn.
+
+    Args:
+        pool: the corpus's.
+        corpus: for the message.
+        section: index of the part of a mixed corpus that they are from.
+        count: how many.
+        rng: draws.
+
+    Raises:
+        ImpossibleSample: no request has so many answers that can be told apart; says how many there are.
+    """
+    most = 0
+    tiers = [_of_section(pool, tier, section) for tier in pool.tiers]
+    fitting = [[request for request, members in tier.items() if len(members) >= count] for tier in tiers]
+    enough = [fitting[0]] if len(fitting[0]) >= _ENOUGH else [fitting[0] + fitting[1]]
+    known = {request: members for tier in tiers for request, members in tier.items()}
+    for requests in [*enough, fitting[1], fitting[2]]:
+        for request in rng.sample(requests, min(_GROUPS, len(requests))):
+            members = known[request]
+            chosen: list[Passage] = []
+            for index in rng.sample(members, min(len(members), 4 * count)):
+                passage = pool.passages[index]
+                if all(told_apart(passage.text, other.text) for other in chosen):
+                    chosen.append(passage)
+                if len(chosen) == count:
+                    return request, chosen
+            most = max(most, len(chosen))
+    most = max(most, min(count - 1, max((len(m) for m in known.values()), default=0)))
+    possible = [str(n) for n in (2, 4, 8) if n <= most]
+    raise ImpossibleSample(
+        f"{count} different answers to one request were asked for (needles), and corpus {corpus.name!r} has no request "
+        f"with more than {most} that can be told apart. "
+        + (f"Possible here: needles = {' or '.join(possible)}. " if possible else "")
+        + f"Add documents: passages of {NEEDLE[0]} to {NEEDLE[1]} tokens under one heading or about one term are taken."
+    )
+
+
+def _of_section(pool: Pool, tier: dict[str, list[int]], section: int) -> dict[str, list[int]]:
+    return {
+        request: own
+        for request, members in tier.items()
+        if (own := [index for index in members if pool.passages[index].section == section])
+    }
+
+
+def order_fillers(
+    pool: Pool, shares: Sequence[float], taken: Iterable[Passage], request: str, rng: random.Random
+) -> list[tuple[Passage, str]]:
+    """All other passages in the order in which they are taken, each with a request that is not `request`.
+
+    Each part of a mixed corpus comes in by its share. Requests recur only where passages run out of terms.
+    """
+    own = set(map(id, taken))
+    queues: list[list[Passage]] = [[] for _ in shares]
+    numbers = {id(passage): number for number, passage in enumerate(pool.passages)}
+    for passage in pool.passages:
+        if id(passage) not in own:
+            queues[passage.section].append(passage)
+    for queue in queues:
+        rng.shuffle(queue)
+    used = {request}
+    order: list[tuple[Passage, str]] = []
+    given = np.zeros(len(shares))
+    at = [0] * len(shares)
+    while all(place < len(queue) for place, queue in zip(at, queues, strict=True)):
+        section = int(np.argmin(given / np.array(shares)))
+        passage = queues[section][at[section]]
+        at[section] += 1
+        given[section] += passage.tokens
+        candidates = [one for one in pool.requests[numbers[id(passage)]] if one != request]
+        wording = next((one for one in candidates if one not in used), candidates[0] if candidates else "")
+        if wording:
+            used.add(wording)
+            order.append((passage, wording))
+    return order
