@@ -23,7 +23,7 @@ _SHOWN = 20  # facts that are printed where no table is written
 @click.command(
     epilog="\b\nExamples:\n  longctx mine path/to/contracts --out facts.csv\n"
     "  longctx mine path/to/contracts --facts facts.csv\n"
-    "  longctx run --task mined --corpus path/to/contracts --variant facts=facts.csv --model M"
+    "  longctx run --task mined --corpus path/to/contracts --facts facts.csv"
 )
 @click.argument("source", metavar="DOCS|NAME")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Table to write.")
@@ -69,7 +69,7 @@ def command(
 
     The table has a row for each. Strike out what nobody would ask by setting `keep` to 0 or by deleting the row, and
     reword questions as you like; the other columns say where the fact stands and are to stay as they are. The task
-    `mined` then asks about what is left: `--variant facts=facts.csv`.
+    `mined` then asks about what is left: `longctx run --task mined --facts facts.csv`.
     """
     wanted = parse_list(kinds) or list(KINDS)
     with steps() as progress:
