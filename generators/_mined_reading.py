@@ -24,7 +24,8 @@ def read_mined(prompt: str, question: str) -> str:
 
 
 def _filled(wording: str, question: str) -> dict[str, str] | None:
-    pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(wording))
+    words = "[^`]+" if "`" in wording else ".+"
+    pattern = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{words})", re.escape(wording))
     match = re.fullmatch(pattern, question, re.DOTALL)
     return match.groupdict() if match else None
 

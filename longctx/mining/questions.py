@@ -30,9 +30,11 @@ def cloze(sentence: str, begin: int, end: int) -> tuple[str, str, str]:
     before, behind = _plain(sentence[:begin]), _plain(sentence[end:])
     before = _LEADING.sub("", before)
     if _CJK.search(sentence):
-        left, right = (before, "") if len(before) <= 50 else (before[-42:], "…")
-        before, opening = left, right
-        behind, closing = (behind, "") if len(behind) <= 40 else (behind[:32], "…")
+        opening = closing = ""
+        if len(before) > 50:  # never cut inside a number
+            opening, before = "…", before[-42:].lstrip("0123456789,.")
+        if len(behind) > 40:
+            closing, behind = "…", behind[:32].rstrip("0123456789,.")
     else:
         words, rest = before.split(" "), behind.split(" ")
         opening = closing = ""
