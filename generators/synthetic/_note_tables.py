@@ -139,8 +139,8 @@ def leases(made: Company, year: int, payments: Sequence[int]) -> str:
     return table(["", "Payments"], rows)
 
 
-def taxes(dice: Dice, made: Company, first: int) -> tuple[str, str]:
-    """Provision by kind, and its reconciliation with the statutory rate."""
+def taxes(dice: Dice, made: Company, first: int) -> list[str]:
+    """Provision by kind, unless there was none in any year, and its reconciliation with the statutory rate."""
     splits = {}
     for year in made.years:
         current = year["Provision for income taxes"] - year["Deferred income taxes"]
@@ -165,7 +165,10 @@ def taxes(dice: Dice, made: Company, first: int) -> tuple[str, str]:
     ]
     total = lines("Provision for income taxes")
     deferred: list[tuple[str, Callable[[Year], int]]] = [("Deferred", lambda year: year["Deferred income taxes"])]
-    return over_years(made.years, first, [*kinds, *deferred, *total]), over_years(made.years, first, [*reasons, *total])
+    shown = [over_years(made.years, first, [*reasons, *total])]
+    if any(year["Provision for income taxes"] for year in made.years):
+        shown.insert(0, over_years(made.years, first, [*kinds, *deferred, *total]))
+    return shown
 
 
 def stock_units(dice: Dice, shares: int, price: int, year_before: str, year_end: str) -> str:

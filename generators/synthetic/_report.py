@@ -78,6 +78,7 @@ class Report:
         self.acquired = -self.last["Acquisitions, net of cash acquired"]
         self.price = max(self.last["Net income"] * dice.between(13, 24) // self.made.shares[-1], dice.between(4, 9))
         self.staff = self.last["Revenue"] // dice.between(170, 380)
+        self.developers = max(self.last["Research and development"] // dice.between(160, 260), 3)
         left_out = {"Acquisition"} if not self.acquired else set()
         left_out |= {"Inventories"} if not self.last["Inventories"] else set()
         self.notes = [name for name in self.text["note_titles"] if name not in left_out]
@@ -131,6 +132,8 @@ class Report:
             "site_count": str(dice.between(9, 88)),
             "stock_method": dice.pick(("first-in, first-out", "average cost")),
             "staff": f"{self.staff:,}",
+            "developers": f"{self.developers:,}",
+            "patents": str(self.developers * dice.between(30, 240) // 100 + 4),
             "staff_abroad": f"{self.staff * dice.between(18, 55) // 100:,}",
             "company": lambda: f"{any_stem(draft.dice)} {draft.dice.pick(endings)}",
             "acq_name": f"{any_stem(dice)} {dice.pick(endings)}",

@@ -26,11 +26,15 @@ def number(amount: int) -> str:
 def over_years(
     years: Sequence[Year], first: int, rows: Sequence[tuple[str, Callable[[Year], int]]], title: str = ""
 ) -> str:
-    """A table with one column a year, newest first; rows that are nothing in every year are left out."""
+    """A table with one column a year, newest first.
+
+    Rows that are nothing in every year are left out, but for the last: the total.
+    """
     newest = list(reversed(years))
     head = [title, *(str(first + len(years) - 1 - place) for place in range(len(newest)))]
-    filled = [(name, [of(year) for year in newest]) for name, of in rows]
-    return table(head, [[name, *map(number, amounts)] for name, amounts in filled if any(amounts)])
+    *parts, total = [(name, [of(year) for year in newest]) for name, of in rows]
+    filled = [*((name, amounts) for name, amounts in parts if any(amounts)), total]
+    return table(head, [[name, *map(number, amounts)] for name, amounts in filled])
 
 
 def lines(*names: str) -> list[tuple[str, Callable[[Year], int]]]:
