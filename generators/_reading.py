@@ -23,7 +23,14 @@ def _certain(documents: str, question: str) -> list[str]:
     """Passages that name what the question is about, those of older versions last."""
     asked = question[: max(question.rfind("?"), question.rfind("？")) + 1] or question  # without "List every amount."
     found = [passage.text for passage in find_passages(f"{documents}\n\n{asked}", asked) if passage.certain]
-    return sorted(found, key=lambda text: bool(_OLD.search(text)))
+    return sorted(found or _rarest(documents, asked), key=lambda text: bool(_OLD.search(text)))
+
+
+def _rarest(documents: str, question: str) -> list[str]:
+    """Paragraphs that hold the name of the question which the fewest of them hold."""
+    paragraphs = [text for text in re.split(r"\n\s*\n", documents) if text.strip()]
+    held = [[text for text in paragraphs if name in text] for name in names(question)]
+    return min((texts for texts in held if texts), key=len, default=[])
 
 
 def _before(prompt: str, question: str) -> str:
@@ -45,13 +52,12 @@ def read_all(prompt: str, question: str) -> str:
 
 def read_halves(prompt: str, question: str) -> str:
     """The passage that the question is about, and those that hold a reference which it gives."""
-    paragraphs = [text for text in re.split(r"\n\s*\n", _before(prompt, question)) if text.strip()]
-    counted = {name: sum(name in text for text in paragraphs) for name in names(question)}
-    rare = min((name for name, count in counted.items() if count), key=lambda name: counted[name], default="")
-    firsts = [text for text in paragraphs if rare and rare in text]
-    codes = {code for text in firsts for code in _CODE.findall(text.replace(rare, "")) if len(code) > 2}
-    linked = [text for text in paragraphs if text not in firsts and any(code in text for code in codes)]
-    return "\n".join([*firsts, *linked]) if firsts else ""
+    documents = _before(prompt, question)
+    firsts = _rarest(documents, question)
+    known = " ".join(names(question))
+    codes = {code for text in firsts for code in _CODE.findall(text) if len(code) > 2 and code not in known}
+    paragraphs = [text for text in re.split(r"\n\s*\n", documents) if text not in firsts]
+    return "\n".join([*firsts, *(text for text in paragraphs if any(code in text for code in codes))])
 
 
 def read_grounded(prompt: str, question: str) -> str:

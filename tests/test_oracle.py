@@ -57,11 +57,12 @@ def check(task: Task, source: str, seed: int) -> None:
 @pytest.mark.parametrize("source", SHIPPED)
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_the_reader_answers_over_shipped_corpora_and_is_lost_without_the_needle(name: str, source: str) -> None:
-    for seed in range(3):
-        check(TASKS[name], source, seed)
+    check(TASKS[name], source, sorted(SHIPPED).index(source))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["contracts", "disclosures", "policies", "support", "mixed"])
 @pytest.mark.parametrize("name", sorted(TASKS))
 def test_the_reader_answers_over_real_documents(name: str, folder: str, shared_corpora: Path) -> None:
-    check(TASKS[name], str(shared_corpora / folder), 1)
+    for seed in range(3):
+        check(TASKS[name], str(shared_corpora / folder), seed)
