@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -39,3 +42,19 @@ def cache_folder(name: str) -> Path:
     folder = Path(root) / name
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def digests(axes: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """SHA-256 of every file that a further axis of a sweep names: a sample is made from its content, not its path.
+
+    Args:
+        axes: (name, value) pairs.
+    """
+    named = ((name, Path(value)) for name, value in axes if isinstance(value, str) and 0 < len(value) < 4096)
+    found = ((name, path) for name, path in named if path.is_file())
+    return {name: _digest(path, path.stat().st_mtime_ns, path.stat().st_size) for name, path in found}
+
+
+@lru_cache(maxsize=64)
+def _digest(path: Path, modified: int, size: int) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -242,4 +242,5 @@ class _Builder:
         if self.boundary != "sentence":
             gap = gap if gap.count("\n") > 1 else "\n\n"
             return gap, gap
+        gap = gap or self.blank  # a sentence in Chinese has no blank behind it; a needle in English wants one
         return (self.blank if self.corpus.cut_rank[cut] == PARAGRAPH else gap), gap

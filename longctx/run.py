@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, pick_tasks
+from longctx.content import digests
 from longctx.errors import BackendError
 from longctx.imported import Imported
 from longctx.loop import Watch, complete, remaining
@@ -115,6 +116,7 @@ def run(
                 "tokenizer": tokenizer,
                 "yarn": backend.yarn,
                 "sampling": asdict(sweep.sampling),
+                "files": {f"{name}={path}": digest for name, path, digest in _files(sweep)},
             }
             complete(
                 folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
@@ -123,6 +125,14 @@ def run(
         except KeyboardInterrupt:
             raise Interrupted(summary()) from None
         return summary()
+
+
+def _files(sweep: Sweep) -> Iterator[tuple[str, str, str]]:
+    """Files that the sweep's further axes name: (axis, path, SHA-256)."""
+    for axis, values in sweep.variant.items():
+        for value in values:
+            for digest in digests([(axis, value)]).values():
+                yield axis, value, digest
 
 
 @dataclass(frozen=True, slots=True)

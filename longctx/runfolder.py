@@ -78,12 +78,13 @@ class RunFolder:
         """Make sure that what the run is made of has not changed since its first record.
 
         Args:
-            manifest: as it would be written for a new run; the version and the tokenizer's hash count.
+            manifest: as it would be written for a new run; the version, the tokenizer's hash and files that are
+                named count.
             corpora: contents of ``corpora.json``: name → ``hashes`` (length → hash of what its samples are cut
                 from) and more.
 
         Raises:
-            RunError: records would mix versions, tokenizers or corpora; names both.
+            RunError: records would mix versions, tokenizers, corpora or other files; names both.
         """
         if not self.begun:
             return
@@ -92,6 +93,8 @@ class RunFolder:
             ("longctx", old.get("longctx"), manifest.get("longctx")),
             ("tokenizer hash", old.get("tokenizer", {}).get("hash"), manifest.get("tokenizer", {}).get("hash")),
         ]
+        files = {**old.get("files", {}), **manifest.get("files", {})}
+        pairs += [(name, old.get("files", {}).get(name), manifest.get("files", {}).get(name)) for name in files]
         for name, corpus in corpora.items():
             before = old_corpora.get(name, {}).get("hashes", {})
             pairs += [(f"corpus {name!r} hash", before.get(length), now) for length, now in corpus["hashes"].items()]

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from longctx import __version__
+from longctx.content import digests
 from longctx.corpus import Corpus, Section
 from longctx.errors import TokenizerError
 from longctx.exact import Haystack, Insert
@@ -180,6 +181,7 @@ def make_sample(
         "corpus": corpus.hash,
         "tokenizer": tokenizer.hash,
         "cell": asdict(cell),
+        "files": digests(cell.variant),
         "voice": corpus.voice.name,
         "repeat": corpus.repeat,
         "longctx": __version__,

@@ -20,6 +20,7 @@ COMMANDS = {
     "table": "print a run as a table",
     "import": "bring samples that were made elsewhere",
     "score": "score predictions that were made elsewhere",
+    "mine": "facts in your documents, with questions, for a person to go through",
     "synth": "write synthetic documents as PDF, Word, HTML, Markdown or source trees",
     "models": "list models that need no hub; show what would be used for one",
 }

@@ -25,7 +25,7 @@ def find(text: str) -> Iterator[Span]:
     """Where amounts stand, but for nothing at all and for those that stand there in words too."""
     for begin, end in spans(_PATTERNS, text):
         in_words = re.match(r"\s?\([A-Z][A-Za-z -]{4,60}\)|\s?/|,? (?:and |or )?\d", text[end:])
-        in_brackets = re.search(r"(?i:dollars|euros?|pounds)\s?\($", text[:begin]) or (
+        in_brackets = re.search(r"(?i:dollars|euros?|pounds)\s?\((?:USD?|EUR|GBP)?\s?$", text[:begin]) or (
             text[begin - 1 : begin] == "(" and text[end : end + 1] == ")"
         )
         if (
