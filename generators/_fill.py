@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from longctx.closing import Candidates, close
@@ -102,6 +102,7 @@ def fill(
     found, slope = _search(tokenizer, length, frame, units, smallest, closing)
     if closing is None:
         return _finish(tokenizer, frame, units, found, [])
+    fewer = 1
     while True:
         if found.gap > reserve + _SLACK and units.extend and length > _LONG:
             _extend(tokenizer, length, frame, units, found, slope, closing)
@@ -110,7 +111,8 @@ def fill(
             return _finish(tokenizer, frame, units, found, pieces)
         if found.units == units.least:
             raise ImpossibleSample(f"No closing gives exactly {length:,} tokens with this tokenizer.")
-        found = _build(tokenizer, length, frame, units, found.units - 1)
+        found = _build(tokenizer, length, frame, units, max(units.least, found.units - fewer))
+        fewer *= 2
 
 
 def _finish(
@@ -122,8 +124,9 @@ def _finish(
 
 def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Units, count: int) -> _Built:
     parts = units.make(count)
-    [store] = encode_texts(["".join(part.text for part in parts) or " "], tokenizer)
-    pieces = _pieces(parts, units.inserts)
+    filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
+    [store] = encode_texts(["".join(filler) or " "], tokenizer)
+    pieces = _pieces(parts, filler, units.inserts)
     missing = missing_tokens(store, tokenizer, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
     return _Built(count, store, pieces, missing, missing([]))
 
@@ -142,7 +145,8 @@ def _search(
     ratio = 1.0
     for attempt in range(_ROUNDS):
         base = units.size(low.units)
-        slope = max(1e-6, ratio * (units.size(low.units + 1) - base))
+        step = 1 + low.units // 64  # of coded words, many more add no token at all
+        slope = max(1e-6, ratio * (units.size(low.units + step) - base) / step)
         room = low.gap - reserve
         extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
         if low.units >= most or room < slope or attempt > 1 and (room <= slope + slack or extended):
@@ -214,23 +218,27 @@ def _extend(
         built.pieces, built.missing, built.gap = best
 
 
-def _pieces(parts: Sequence[Part], inserts: Sequence[Insert]) -> Pieces:
-    """Parts as pieces of the store that holds their joined text."""
-    pieces = Pieces()
+def _pieces(parts: Sequence[Part], filler: Iterable[str], inserts: Sequence[Insert]) -> Pieces:
+    """Parts as pieces: inserts as text, all else from the store that holds `filler`, joined."""
+    at: dict[str, int] = {}
+    end = 0
+    for text in filler:
+        at[text], end = end, end + len(text.encode())
     owners = {id(insert): index for index, insert in enumerate(inserts)}
-    begin = end = 0  # bytes of the store that are not yet a piece
-    for part in parts:
-        size = len(part.text.encode())
-        if part.insert is None and not part.closing:
-            end += size
+    pieces = Pieces()
+    open_slice: Slice | None = None
+    for part in [part for part in parts if part.text or part.closing]:
+        begin = -1 if part.insert is not None or part.closing else at[part.text]
+        if open_slice is not None and begin == open_slice.end:
+            open_slice = Slice(open_slice.begin, begin + len(part.text.encode()))
             continue
-        if end > begin:
-            pieces.add(Slice(begin, end))
+        if open_slice is not None:
+            pieces.add(open_slice)
+        open_slice = Slice(begin, begin + len(part.text.encode())) if begin >= 0 else None
         if part.insert is not None:
             pieces.add(part.text, owners[id(part.insert)])
-        else:
+        elif part.closing:
             pieces.close_here()
-        begin = end = end + size
-    if end > begin:
-        pieces.add(Slice(begin, end))
+    if open_slice is not None:
+        pieces.add(open_slice)
     return pieces

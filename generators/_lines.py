@@ -8,28 +8,30 @@ from longctx.exact import Insert
 from longctx.generated import CLOSING, Part
 
 
+_BLOCK = 256  # lines of a part: where lines recur, so do parts, and what recurs is encoded once
+
+
 def interleave(lines: Sequence[str], inserts: Sequence[Insert]) -> list[Part]:
     """Lines with inserts between them, each after the share of the lines that is its depth.
 
-    The closing is the last line; only what has a depth of 1 stands behind the closing.
+    The closing is the last line; only what has a depth of 1 stands behind it.
     """
-    order = sorted(range(len(inserts)), key=lambda index: inserts[index].depth or 0.0)
+    order = sorted(inserts, key=lambda insert: insert.depth or 0.0)
     parts: list[Part] = []
-    placed: dict[int, int] = {}
     done = 0
-    behind = [index for index in order if inserts[index].depth == 1]
-    for index in order[: len(order) - len(behind)]:
-        at = min(len(lines), round((inserts[index].depth or 0.0) * len(lines)))
-        if at > done:
-            parts.append(Part(("\n" if parts else "") + "\n".join(lines[done:at])))
-            done = at
-        if parts:
-            parts.append(Part("\n"))
-        placed[index] = len(parts)
-        parts.append(Part(inserts[index].text, inserts[index]))
-    if done < len(lines):
-        parts.append(Part(("\n" if parts else "") + "\n".join(lines[done:])))
-    parts.append(CLOSING)
-    for index in behind:
-        parts += [Part("\n"), Part(inserts[index].text, inserts[index])]
+    for insert in [insert for insert in order if insert.depth != 1]:
+        at = min(len(lines), round((insert.depth or 0.0) * len(lines)))
+        parts += _blocks(lines[done:at], begun=bool(parts))
+        done = max(done, at)
+        parts += [Part("\n"), Part(insert.text, insert)] if parts else [Part(insert.text, insert)]
+    parts += [*_blocks(lines[done:], begun=bool(parts)), CLOSING]
+    for insert in [insert for insert in order if insert.depth == 1]:
+        parts += [Part("\n"), Part(insert.text, insert)]
     return parts
+
+
+def _blocks(lines: Sequence[str], *, begun: bool) -> list[Part]:
+    first = [] if begun or not lines else [Part(lines[0])]
+    rest = lines[len(first) :]
+    blocks = (rest[begin : begin + _BLOCK] for begin in range(0, len(rest), _BLOCK))
+    return [*first, *(Part("".join("\n" + line for line in block)) for block in blocks)]
