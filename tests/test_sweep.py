@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,3 +204,29 @@ def test_differences_name_field_old_and_new() -> None:
         "lengths: [1024] → [2048]",
         "sampling.max_tokens: 64 → 9",
     ]
+
+
+def test_without_distractors_their_tier_and_distance_are_asked_once() -> None:
+    axes = {"tier": ["template", "entity"], "distance": ["uniform", "near"], "fact": ["a", "b"]}
+    sweep = Sweep(corpora=["c"], lengths=[100], depths=[0.5], densities=[0, 2], variant=axes)
+    asked = [(cell.density, dict(cell.variant)) for cell in sweep.cells()]
+    assert len(asked) == 2 + 8
+    assert [axes for density, axes in asked if not density] == [
+        {"distance": "uniform", "fact": fact, "tier": "template"} for fact in ("a", "b")
+    ]
+
+
+def test_a_depth_can_be_left_to_the_seed() -> None:
+    sweep = Sweep(corpora=["c"], lengths=[100], depths="random")
+    assert [cell.depth for cell in sweep.cells()] == [None]
+    assert Sweep.from_fields(tomllib.loads(sweep.to_toml())) == sweep
+    with pytest.raises(UsageError, match="depths has 'random'"):
+        Sweep(corpora=["c"], lengths=[100], depths=["random", 0.5])
+
+
+def test_a_mix_is_called_after_its_parts_and_their_shares(tmp_path: Path) -> None:
+    sweep = Sweep(corpora=[f"contracts=3+{tmp_path / 'notes'}=1"], lengths=[100])
+    assert list(sweep.sources()) == ["contracts=0.75+notes=0.25"]
+    for wrong in ("contracts=0.5+code", "a=0+b=1", "a=x", "=1", "a=1+a=2"):
+        with pytest.raises(UsageError, match="Mix"):
+            Sweep(corpora=[wrong], lengths=[100])
