@@ -47,8 +47,8 @@ _NO_TOPIC = re.compile(
     r"shall|will|may|must|has|have)\b",
     re.IGNORECASE,
 )
-_SMALL = frozenset(
-    "a an and as at by for from in into not of on or the to under with without und der die das des bei von zu zum für".split()
+_SMALL = re.compile(
+    r"a|an|and|as|at|by|for|from|in|into|not|of|on|or|the|to|under|with|without|und|der|die|das|des|bei|von|zu|zum|für"
 )
 _BLANK = re.compile(r"\n[ \t\u00a0\r]*(?:\n[ \t\u00a0\r]*)+")
 _ENDS = re.compile(r"[.!?:;。！？：；…][\"'”’»)\]」』）*_]*$")
@@ -220,7 +220,7 @@ class _Cutter:
         alone = _STAND_ALONE.match(line)
         if alone is None or _ENDS.search(alone["heading"].removesuffix("?")):
             return None
-        words = [word for word in alone["heading"].split() if word.casefold() not in _SMALL]
+        words = [word for word in alone["heading"].split() if not _SMALL.fullmatch(word.casefold())]
         if not words or not (all(word[:1].isupper() for word in words) or line.startswith(("**", "§"))):
             return None
         return clean_heading(alone["heading"]) or None

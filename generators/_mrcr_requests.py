@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import math
-import random
 import re
 import tomllib
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
 from longctx.corpus import Corpus
-from longctx.errors import ImpossibleSample
 
 from ._mrcr_passages import Passage, find_passages
 
 NEEDLE = (100, 240)  # tokens of an answer that is asked for again, so that eight of them fit into 4,096
 _BASE = 1 << 19  # bytes of a corpus that grows with the length from which twins are taken, the same at every length
-_ENOUGH = 8  # topics with enough passages: beside as many, terms are not needed
 _TERMS = 8  # of a passage
-_ALIKE = 0.9  # from here on two passages cannot be told apart
-_GROUPS = 60  # tried before giving up
-_OPENING = 80  # characters by which an answer is recognised
 
 _NOUN_PHRASE = re.compile(
     r"\b(?:[Tt]he|[Aa]n?|[Aa]ny|[Ee]ach|[Ss]uch|[Tt]his|[Ii]ts|[Tt]heir|[Oo]ur|[Yy]our)\s+"
@@ -43,7 +34,6 @@ _KANA = re.compile(r"[\u3040-\u30ff]")
 _ENGLISH = re.compile(r"\b(?:the|of|and|to|in|is|for|that)\b", re.IGNORECASE)
 _GERMAN = re.compile(r"\b(?:der|die|das|und|ist|nicht|von|mit|für|des|dem|den|zu)\b", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]+")
-_UNIT = re.compile(r"[\u3400-\u9fff]|\w+")
 _WHOLE = re.compile(r"(?!\([a-z]{1,4}\)|[a-z])[\s\S]*[.!?。！？](?:[\"'”’»)\]」』）*_]*|\s*\{\w+\})")
 _CUES = 0.012  # share of a trade's cue words from which on a document is of the trade
 
@@ -234,94 +224,3 @@ def find_terms(text: str, language: str) -> list[str]:
     empty = set(wordings()["en"]["empty"])
     phrases = [term.split() for term in _NOUN_PHRASE.findall(text) if not term.endswith(("ed", "ly"))]
     return [" ".join(words) for words in phrases if not empty & {word.casefold() for word in words}]
-
-
-def likeness(one: str, other: str) -> float:
-    """How alike two passages are, 0-1: difflib's ratio over their words, the first 400 of each."""
-    return SequenceMatcher(None, _UNIT.findall(one)[:400], _UNIT.findall(other)[:400], autojunk=False).ratio()
-
-
-def told_apart(one: str, other: str) -> bool:
-    """True where two passages differ in how they begin, neither holds the other, and they are not nearly alike."""
-    if one[:_OPENING] in other or other[:_OPENING] in one:
-        return False
-    return likeness(one, other) <= _ALIKE
-
-
-def draw_twins(pool: Pool, corpus: Corpus, section: int, count: int, rng: random.Random) -> tuple[str, list[Passage]]:
-    """A request and `count` different passages that answer it, drawn.
-
-    Args:
-        pool: the corpus's.
-        corpus: for the message.
-        section: index of the part of a mixed corpus that they are from.
-        count: how many.
-        rng: draws.
-
-    Raises:
-        ImpossibleSample: no request has so many answers that can be told apart; says how many there are.
-    """
-    most = 0
-    tiers = [_of_section(pool, tier, section) for tier in pool.tiers]
-    fitting = [[request for request, members in tier.items() if len(members) >= count] for tier in tiers]
-    enough = [fitting[0]] if len(fitting[0]) >= _ENOUGH else [fitting[0] + fitting[1]]
-    known = {request: members for tier in tiers for request, members in tier.items()}
-    for requests in [*enough, fitting[1], fitting[2]]:
-        for request in rng.sample(requests, min(_GROUPS, len(requests))):
-            members = known[request]
-            chosen: list[Passage] = []
-            for index in rng.sample(members, min(len(members), 4 * count)):
-                passage = pool.passages[index]
-                if all(told_apart(passage.text, other.text) for other in chosen):
-                    chosen.append(passage)
-                if len(chosen) == count:
-                    return request, chosen
-            most = max(most, len(chosen))
-    most = max(most, min(count - 1, max((len(m) for m in known.values()), default=0)))
-    possible = [str(n) for n in (2, 4, 8) if n <= most]
-    raise ImpossibleSample(
-        f"{count} different answers to one request were asked for (needles), and corpus {corpus.name!r} has no request "
-        f"with more than {most} that can be told apart. "
-        + (f"Possible here: needles = {' or '.join(possible)}. " if possible else "")
-        + f"Add documents: passages of {NEEDLE[0]} to {NEEDLE[1]} tokens under one heading or about one term are taken."
-    )
-
-
-def _of_section(pool: Pool, tier: dict[str, list[int]], section: int) -> dict[str, list[int]]:
-    return {
-        request: own
-        for request, members in tier.items()
-        if (own := [index for index in members if pool.passages[index].section == section])
-    }
-
-
-def order_fillers(
-    pool: Pool, shares: Sequence[float], taken: Iterable[Passage], request: str, rng: random.Random
-) -> list[tuple[Passage, str]]:
-    """All other passages in the order in which they are taken, each with a request that is not `request`.
-
-    Each part of a mixed corpus comes in by its share. Requests recur only where passages run out of terms.
-    """
-    own = set(map(id, taken))
-    queues: list[list[Passage]] = [[] for _ in shares]
-    numbers = {id(passage): number for number, passage in enumerate(pool.passages)}
-    for passage in pool.passages:
-        if id(passage) not in own:
-            queues[passage.section].append(passage)
-    for queue in queues:
-        rng.shuffle(queue)
-    used = {request}
-    order: list[tuple[Passage, str]] = []
-    given = np.zeros(len(shares))
-    at = [0] * len(shares)
-    while all(place < len(queue) for place, queue in zip(at, queues, strict=True)):
-        section = int(np.argmin(given / np.array(shares)))
-        passage = queues[section][at[section]]
-        at[section] += 1
-        given[section] += passage.tokens
-        candidates = [one for one in pool.requests[numbers[id(passage)]] if one != request]
-        wording = next((one for one in candidates if one not in used), candidates[0] if candidates else "")
-        if wording:
-            used.add(wording)
-            order.append((passage, wording))
-    return order

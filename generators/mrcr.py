@@ -29,8 +29,9 @@ from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._mrcr_passages import Passage
-from ._mrcr_requests import draw_twins, likeness, order_fillers, pool_of, wordings
+from ._mrcr_draw import draw_first, draw_twins, likeness, order_fillers
+from ._mrcr_passages import LEAST, Passage
+from ._mrcr_requests import pool_of, wordings
 
 _NEEDLES = (2, 4, 8)
 _GRADERS = {"openai": ("mrcr_openai", 10), "deepmind": ("mrcr_deepmind", 12)}  # scorer, characters of the prefix
@@ -42,7 +43,8 @@ _VARIANTS = {
     "spread": "even (default): the other answers to the request stand all over the conversation; near: next to it",
 }
 _DRAWS = 12  # times that other twins are drawn when the filler holds one's text by chance
-_REQUEST = 30  # tokens of a request and what the template puts around a round, as long as nothing was measured
+_MARKS = 10  # about as many tokens a template puts around the two messages of a round
+_SHORT, _ROUND = 4096, 240  # tokens of a short conversation, and of a round with an answer that may be asked for
 _KEPT = 32  # passages at most that are kept back for the closing
 _VALUE = 80  # characters by which the analysis recognises an answer
 _RUN = re.compile(
@@ -174,32 +176,38 @@ class _Conversation:
     ) -> None:  # fmt: skip
         self.corpus, self.tokenizer, self.request, self.twins, self.spread = corpus, tokenizer, request, twins, spread
         self.depth = cell.depth or 0.0
-        last = len(twins) - 1
-        self.number = {0.0: 0, 1.0: last}.get(self.depth, number)  # of the asked one among the twins
+        self.number = self._fit(number)
+        pool, facts = pool_of(corpus), random.Random(f"{facts_seed(same)}:first")
         rng = random.Random(f"{haystack_seed(corpus, same)}:rounds")
         shares = [section.share for section in corpus.sections]
-        order = order_fillers(pool_of(corpus), shares, twins, request, rng)
+        first = draw_first(pool, twins, facts)
+        order = order_fillers(pool, shares, twins, request, first, rng)
         order = [(passage, wording) for passage, wording in order if is_clean(passage.text) and is_clean(wording)]
         kept = min(_KEPT, len(order) // 3)
-        self.kept, self.fillers = [passage for passage, _ in order[:kept]], order[kept:]
-        if not self.fillers:
-            raise CorpusError(f"Corpus {corpus.name!r} has only {len(order)} passages that could be other rounds.")
+        self.kept, self.fillers = [passage for passage, _ in order[1 : 1 + kept]], order[:1] + order[1 + kept :]
+        if not self.kept:
+            raise CorpusError(
+                f"Corpus {corpus.name!r} has only {len(order)} passages beside those that are asked about; three are "
+                "needed for the shortest conversation. Add documents."
+            )
         self.distinct = len(self.fillers)
-        enough = cell.length // 60 + 1
-        while corpus.repeat and len(self.fillers) < enough:
+        while corpus.repeat and len(self.fillers) < cell.length // LEAST + 1:
             self.fillers += rng.sample(self.fillers[: self.distinct], self.distinct)
-        self.sizes = np.array([passage.tokens + _REQUEST for passage, _ in self.fillers], np.int64)
+        requests = sorted({wording for _, wording in self.fillers} | {request})
+        counts = dict(zip(requests, (len(e.ids) for e in tokenizer.encode_many(requests)), strict=True))
+        self._around = counts[request] + _MARKS
+        self.sizes = np.array(
+            [passage.tokens + counts[wording] + _MARKS for passage, wording in self.fillers], np.int64
+        )
         self._before = np.concatenate(([0], np.cumsum(self.sizes)))
-        self._fit_number(min(cell.length, int(self._before[-1])))
 
-    def _fit_number(self, tokens: int) -> None:
-        """Ask for one so early, or so late, that the others have room before and after it."""
-        sizes = [passage.tokens + _REQUEST for passage in self.twins]
-        before, mean = self.depth * (tokens - sizes[0]), sum(sizes) / len(sizes)
-        if 0 < self.depth < 1:
-            after, rest = tokens - sizes[0] - before, len(self.twins) - 1
-            self.number = max(min(self.number, int(before // mean)), rest - int(after // mean), 0)
-            self.number = min(self.number, rest)
+    def _fit(self, number: int) -> int:
+        """Ask for one so early, or so late, that the others have room before and after it, the same at every length."""
+        last = len(self.twins) - 1
+        if self.depth in (0.0, 1.0):
+            return last if self.depth else 0
+        before = self.depth * _SHORT / _ROUND
+        return min(last, max(min(number, int(before)), last - int(_SHORT / _ROUND - before)))
 
     def make(self, units: int) -> list[Round]:
         """All rounds with that many fillers."""
@@ -207,7 +215,7 @@ class _Conversation:
         others = [Insert(twin.text, twin.text[:_VALUE], None, "twin") for twin in self.twins[1:]]
         early = list(zip(self.twins[1 : self.number + 1], others[: self.number], strict=True))
         late = list(zip(self.twins[self.number + 1 :], others[self.number :], strict=True))
-        place = self._place(units, sum(twin.tokens + _REQUEST for twin, _ in early))
+        place = self._place(units, sum(twin.tokens + self._around for twin, _ in early))
         at: dict[int, list[tuple[Passage, Insert]]] = {}
         for group, first, last in ((early, 0, place), ([(self.twins[0], asked)], place, place), (late, place, units)):
             for index, member in enumerate(group):
@@ -231,8 +239,8 @@ class _Conversation:
         """Fillers that stand before the asked round."""
         if self.depth in (0.0, 1.0):
             return units if self.depth else 0
-        total = int(self._before[units]) + sum(twin.tokens + _REQUEST for twin in self.twins)
-        wanted = self.depth * (total - self.twins[0].tokens) - early - _REQUEST
+        total = int(self._before[units]) + sum(twin.tokens + self._around for twin in self.twins)
+        wanted = self.depth * (total - self.twins[0].tokens) - early - self._around
         return int(np.argmin(np.abs(self._before[: units + 1] - wanted)))
 
     def candidates(self) -> Texts:

@@ -25,6 +25,7 @@ from longctx.types import Message, Place
 USER, ASSISTANT = "User:", "Assistant:"
 RESERVE = 24  # tokens that are left to the closing at least: enough to be filled exactly
 _SAMPLED = 200  # rounds by which it is measured how far estimates are off
+_MARGIN = 0.0003  # share by which long conversations are aimed too short: a second attempt costs more than sentences do
 _ATTEMPTS = 10
 _SENTINEL = re.compile(r"\[\[message-(\d+)\]\]")
 
@@ -86,8 +87,8 @@ class Dialogue:
         parts = _SENTINEL.split(self.tokenizer.render([*_messages(texts), {"role": "user", "content": self.question}]))
         if parts[1::2] != [str(number) for number in range(2 * rounds)]:
             raise TokenizerError(
-                f"The chat template of {self.tokenizer.name} does not render every message of a conversation once and in "
-                "order. Ask with flat = true: one message that holds the transcript."
+                f"The chat template of {self.tokenizer.name} does not render every message of a conversation once and "
+                "in order. Ask with flat = true: one message that holds the transcript."
             )
         return parts[::2]
 
@@ -157,20 +158,23 @@ def converse(
         TokenizerError: the chat template does not render conversations.
     """
     length -= sum(tokenizer.affix_counts)
+    # The same arrays without the cost of asking a memory map for thousands of slices.
+    store = TextStore(np.asarray(corpus.text), np.asarray(corpus.ids), np.asarray(corpus.starts))
     cumulated = np.concatenate(([0], np.cumsum(sizes)))
-    smallest = _attempt(corpus, tokenizer, dialogue, make(1))
+    smallest = _attempt(store, tokenizer, dialogue, make(1))
     least = _missing(smallest, tokenizer, 0)
     if length + least < RESERVE:
         shortest = RESERVE - least + sum(tokenizer.affix_counts)
         raise ImpossibleSample(
-            f"{length + sum(tokenizer.affix_counts):,} tokens are too few: the rounds that are asked about, one more and "
-            f"the question take {shortest - RESERVE:,}. The shortest possible length with these is {shortest:,}."
+            f"{length + sum(tokenizer.affix_counts):,} tokens are too few: the rounds that are asked about, one more "
+            f"and the question take {shortest - RESERVE:,}. The shortest possible length with these is {shortest:,}."
         )
     ratio, known, units = 1.0, (1, length + least), 1
     attempt, gap = smallest, length + least
     fitting: list[tuple[int, _Attempt]] = [(gap, smallest)]
     for step in range(_ATTEMPTS):
         room = known[1] - RESERVE
+        room -= int(_MARGIN * max(0, room))
         guess = int(np.searchsorted(cumulated, cumulated[known[0]] + room / ratio, side="right")) - 1
         guess = max(1, min(guess, len(sizes)))
         if step == 0 and guess > 2 * _SAMPLED:
@@ -178,7 +182,7 @@ def converse(
         if guess == units:
             break
         units = guess
-        attempt = _attempt(corpus, tokenizer, dialogue, make(units))
+        attempt = _attempt(store, tokenizer, dialogue, make(units))
         gap = length + _missing(attempt, tokenizer, 0)
         if units > known[0] and cumulated[units] - cumulated[known[0]] > 0:
             ratio = max(0.5, (known[1] - gap) / float(cumulated[units] - cumulated[known[0]]))
