@@ -28,9 +28,9 @@ from longctx.writers.folder import Job, check, claim, deal, gather, write_all
       longctx synth codebases --tokens 500K --out src
       longctx synth support --tokens 100K --format md,html,pdf --each --out same-in-three
     \b
-    Formats: """
-    + "; ".join(f"{form.name} ({form.summary})" for form in FORMATS.values())
-    + "."
+    Formats:
+"""
+    + "\n".join(f"      {form.name:<8}{form.summary}" for form in FORMATS.values())
 )
 @click.argument("maker", metavar="NAME")
 @click.option("--tokens", required=True, help="At least so many tokens of plain text: 100000, 64K, 2M.")

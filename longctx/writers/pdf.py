@@ -1,15 +1,16 @@
 """PDF: A4 pages with a text layer in reading order.
 
 Cells never wrap: a reader that goes along the lines of a page could not tell the second line of one cell from that of
-its neighbour. A row that is too wide for the page is set with each of its cells on lines of its own. Page numbers are
+its neighbour. Rows that are too wide for the page are set with each cell on lines of its own. Page numbers are
 drawn as shapes, so that they do not stand between two lines of the text.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -27,7 +28,7 @@ from longctx.writers.blocks import Block, Code, Heading, Paragraph, Run, Table, 
 
 _MARGIN = 62.0  # points
 _WIDTH = A4[0] - 2 * _MARGIN
-_GAP = 9.0  # points to either side of a cell; readers take less than 1.5 em between two cells for a blank
+_GAP = 0.85  # em to either side of a cell; readers take less than 1.5 em between two cells for a blank
 _SIZES = (9.0, 8.0, 7.0, 6.0)  # of the letters in a table, the first in which it fits
 _CODE_SIZE = 7.5
 _CODE_COLUMNS = int(_WIDTH / (0.6 * _CODE_SIZE))
@@ -100,37 +101,39 @@ def _broken(line: str) -> Iterator[str]:
 
 
 def _table(block: Table) -> Iterator[Any]:
-    for size in _SIZES:
-        widths = [
-            max(_width(row[place], size, place_row == 0) for place_row, row in enumerate(block.rows)) + 2 * _GAP
-            for place in range(len(block.right))
-        ]
-        if sum(widths) <= _WIDTH:
-            yield _grid(block, widths, size)
-            break
-    else:
-        for row in block.rows:
-            for cell in filter(None, row):
-                yield Text(escape(cell), _CELL)
-            yield Spacer(0, 5)
+    size = next((size for size in _SIZES if sum(_widths(block.rows, size)) <= _WIDTH), _SIZES[1])
+    fitting = list(block.rows)
+    while fitting and sum(_widths(fitting, size)) > _WIDTH:
+        fitting.remove(max(fitting, key=lambda row: max(map(len, row))))
+    widths = _widths(fitting, size) if fitting else []
+    for fits, rows in groupby(block.rows, key=fitting.__contains__):
+        if fits:
+            yield _grid(list(rows), block, widths, size)
+        else:
+            yield from (Text(escape(cell), _CELL) for row in rows for cell in filter(None, row))
     yield Spacer(0, 9)
 
 
-def _grid(block: Table, widths: list[float], size: float) -> Any:
+def _widths(rows: Sequence[tuple[str, ...]], size: float) -> list[float]:
+    """Width of each column; measured in bold, as the head is."""
+    return [max(_width(cell, size) for cell in column) + 2 * _GAP * size for column in zip(*rows, strict=True)]
+
+
+def _grid(rows: list[tuple[str, ...]], block: Table, widths: list[float], size: float) -> Any:
     style: list[tuple[Any, ...]] = [
         ("FONT", (0, 0), (-1, -1), "Helvetica", size, 1.2 * size),
-        ("FONT", (0, 0), (-1, 0), "Helvetica-Bold", size, 1.2 * size),
-        ("LEFTPADDING", (0, 0), (-1, -1), _GAP),
-        ("RIGHTPADDING", (0, 0), (-1, -1), _GAP),
+        ("LEFTPADDING", (0, 0), (-1, -1), _GAP * size),
+        ("RIGHTPADDING", (0, 0), (-1, -1), _GAP * size),
         ("LINEBELOW", (0, 0), (-1, -1), 0.25, grey),
     ]
+    style += [("FONT", (0, 0), (-1, 0), "Helvetica-Bold", size, 1.2 * size)] * (rows[0] is block.rows[0])
     style += [("ALIGN", (place, 0), (place, -1), "RIGHT") for place, right in enumerate(block.right) if right]
-    return Grid([list(row) for row in block.rows], colWidths=widths, style=style, hAlign="LEFT")
+    return Grid(rows, colWidths=widths, style=style, hAlign="LEFT")
 
 
 @cache
-def _width(text: str, size: float, bold: bool) -> float:
-    return float(stringWidth(text, "Helvetica-Bold" if bold else "Helvetica", size))
+def _width(text: str, size: float) -> float:
+    return float(stringWidth(text, "Helvetica-Bold", size))
 
 
 def _number(canvas: Any, template: Any) -> None:
