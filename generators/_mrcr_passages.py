@@ -22,7 +22,7 @@ LEAST, MOST = 60, 400  # tokens of a passage
 _FULL = 160  # tokens from which on a passage ends with its paragraph
 _PIECE = 240  # tokens of a piece of what is too long
 _LETTERS = 0.6  # share of letters in what counts as prose
-_HEADING_WORDS = 9
+_HEADING_WORDS = 9  # of a heading at most
 
 _NUMBER = (
     r"(?:(?:Section|SECTION|Article|ARTICLE|Item|ITEM|Note|NOTE)\s+)?"
@@ -313,7 +313,7 @@ def clean_heading(text: str) -> str:
 
 def _title(text: str, path: str) -> str:
     """What a document is called: its first heading or line, else its file."""
-    named = re.search(r"^(?:title:|#)\s+(.+)$", text[:3000], re.MULTILINE)
+    named = re.match(r"\s*(?:---\n(?:.*\n){0,20}?title:|#)[ \t]+(.+)", text[:3000])
     first = named[1] if named else text.lstrip().split("\n", 1)[0]
     first = re.sub(r"\s+", " ", first).strip(" *_#\"'")
     plain = (

@@ -30,7 +30,7 @@ from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
 from ._mrcr_draw import draw_first, draw_twins, likeness, order_fillers
-from ._mrcr_passages import LEAST, Passage
+from ._mrcr_passages import LEAST, MOST, Passage
 from ._mrcr_requests import pool_of, wordings
 
 _NEEDLES = (2, 4, 8)
@@ -193,6 +193,9 @@ class _Conversation:
         self.distinct = len(self.fillers)
         while corpus.repeat and len(self.fillers) < cell.length // LEAST + 1:
             self.fillers += rng.sample(self.fillers[: self.distinct], self.distinct)
+        # Enough for the length: what can't be reached need not be counted.
+        tokens = np.cumsum([passage.tokens for passage, _ in self.fillers])
+        del self.fillers[int(np.searchsorted(tokens, cell.length + 4 * MOST)) :]
         requests = sorted({wording for _, wording in self.fillers} | {request})
         counts = dict(zip(requests, (len(e.ids) for e in tokenizer.encode_many(requests)), strict=True))
         self._around = counts[request] + _MARKS

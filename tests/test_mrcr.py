@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import itertools
 import re
 from functools import cache
@@ -45,14 +46,8 @@ THINKS = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'].split('</think>')[-1].lstrip('\n') }}"
     "<|im_end|>\n{% endfor %}<|im_start|>assistant\n<think>\n\n</think>\n\n"
 )
-KINDS = {
-    **small_tokenizers.KINDS,
-    "default system": lambda: small_tokenizers.byte_level(small_tokenizers.QWEN2, DEFAULT_SYSTEM),
-    "headers": lambda: small_tokenizers.byte_level(small_tokenizers.LLAMA3, HEADERS),
-    "strict": lambda: small_tokenizers.byte_level(small_tokenizers.LLAMA3, STRICT),
-    "turns": lambda: small_tokenizers.byte_level(small_tokenizers.LLAMA3, TURNS),
-    "thinks": lambda: small_tokenizers.byte_level(small_tokenizers.QWEN2, THINKS),
-}
+TEMPLATES = {"default system": DEFAULT_SYSTEM, "headers": HEADERS, "strict": STRICT, "turns": TURNS, "thinks": THINKS}
+KINDS = sorted([*small_tokenizers.KINDS, *TEMPLATES])
 
 
 @cache
@@ -60,14 +55,18 @@ def folder() -> Path:
     root = cache_folder("test-documents") / "for-conversations"
     root.mkdir(exist_ok=True)
     make = load_maker("contracts")
-    for index in range(6):
+    for index in range(4):
         (root / f"contract-{index}.md").write_text(make(index, 7).text, "utf-8")
     return root
 
 
 @cache
 def tokenizer(kind: str) -> Tokenizer:
-    return Tokenizer(KINDS[kind](), kind)
+    if kind not in TEMPLATES:
+        return Tokenizer(small_tokenizers.KINDS[kind](), kind)
+    hf = copy.deepcopy(tokenizer("llama3-like").hf)
+    hf.chat_template = TEMPLATES[kind]
+    return Tokenizer(hf, kind)
 
 
 @cache
@@ -101,11 +100,11 @@ def solve(sample: Sample) -> str:
     return str(prefix + answers[ORDINALS.index(ordinal)])
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", KINDS)
 def test_two_readers_find_every_answer(kind: str) -> None:
     combinations = list(itertools.product((2, 4, 8), (False, True), ("openai", "deepmind"), DEPTHS))
-    own = sorted(KINDS).index(kind)
-    for seed, (needles, flat, grader, depth) in enumerate(combinations[own % 7 :: 7]):  # each pair with some kind
+    own = KINDS.index(kind)
+    for seed, (needles, flat, grader, depth) in enumerate(combinations[own::11]):  # each pair with some kind
         spread = ("even", "near")[seed % 2]
         sample = build(kind, 4096, depth, seed, needles=needles, flat=flat, grader=grader, spread=spread)
         about = sample.metadata
@@ -121,7 +120,7 @@ def test_two_readers_find_every_answer(kind: str) -> None:
 
 @pytest.mark.parametrize("grader", ["openai", "deepmind"])
 def test_a_wrong_twin_gets_the_noise_floor(grader: str) -> None:
-    for seed in range(6):
+    for seed in range(3):
         sample = build(seed=seed, needles=4, grader=grader)
         about = sample.metadata
         prefix = about["random_string_to_prepend"]
@@ -135,7 +134,7 @@ def test_a_wrong_twin_gets_the_noise_floor(grader: str) -> None:
 
 
 def test_the_request_is_made_as_often_as_there_are_needles_and_each_answer_differs() -> None:
-    for seed in range(6):
+    for seed in range(3):
         sample = build(length=8000, seed=seed, needles=8)
         *messages, question = messages_of(sample)
         request = question.split("\n\n")[1]
@@ -159,7 +158,7 @@ def test_the_asked_round_is_the_first_at_depth_0_and_the_last_at_depth_1(flat: b
 
 
 def test_between_them_the_depth_is_met_within_a_round() -> None:
-    for depth, seed in itertools.product((0.2, 0.5, 0.8), range(4)):
+    for depth, seed in ((0.2, 0), (0.5, 1), (0.5, 2), (0.8, 3)):
         sample = build(length=12_000, depth=depth, seed=seed)
         assert abs(sample.metadata["depth"] - depth) < 500 / 12_000
 
@@ -177,7 +176,8 @@ def test_near_twins_stand_next_to_the_asked_round() -> None:
     spans = sorted((span["start"], span["end"]) for key in ("needles", "distractors") for span in sample.metadata[key])
     assert all(begin - end < 60 for (_, end), (begin, _) in itertools.pairwise(spans))
     even = build(length=12_000, needles=4)
-    assert max(span["start"] for span in even.metadata["distractors"]) > 7000
+    starts = sorted(span["start"] for key in ("needles", "distractors") for span in even.metadata[key])
+    assert max(np.diff(starts)) > 1500
 
 
 def test_the_shortest_length_is_named_and_possible() -> None:
@@ -191,7 +191,7 @@ def test_the_shortest_length_is_named_and_possible() -> None:
 
 
 def test_eight_needles_fit_into_4096_tokens() -> None:
-    for seed in range(5):
+    for seed in range(4):
         assert build(length=4096, seed=seed, needles=8).metadata["length"] == 4096
 
 
@@ -222,7 +222,9 @@ def test_documents_without_twins_and_documents_that_end_say_how_much_there_is(tm
 
 def test_a_template_that_loses_messages_is_refused_and_flat_still_works() -> None:
     last_only = "<|im_start|>user\n{{ messages[-1]['content'] }}<|im_end|>\n<|im_start|>assistant\n"
-    narrow = Tokenizer(small_tokenizers.byte_level(small_tokenizers.LLAMA3, last_only), "narrow")
+    hf = copy.deepcopy(tokenizer("llama3-like").hf)
+    hf.chat_template = last_only
+    narrow = Tokenizer(hf, "narrow")
     small = Corpora(narrow, voice="contracts").get(str(folder()), 1)
     with pytest.raises(TokenizerError, match="every message .* flat = true"):
         TASK.build(small, Cell("mrcr", "contracts", 5000, 0.5), narrow)
