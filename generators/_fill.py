@@ -17,6 +17,7 @@ _ROUNDS = 40  # attempts to find the number of units
 _SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
 _SLACK = 48  # tokens that closing sentences may take beyond their reserve, at least
 _LONG = 1 << 16  # tokens from which encoding everything again takes long
+_MOST = 1 << 40  # units
 _SHORT_OF = 0.003  # share of a long haystack that is left to an extension, which is encoded alone
 
 
@@ -30,7 +31,6 @@ class Units:
         size: number of units → about how many tokens they take, up to a factor.
         least: units of the smallest haystack that makes sense.
         extend: (units, more) → text that adds as many more where the closing goes; None where there is none.
-        most: units that there are; None where there is no end to them.
     """
 
     make: Callable[[int], Sequence[Part]]
@@ -38,7 +38,6 @@ class Units:
     size: Callable[[int], float]
     least: int = 1
     extend: Callable[[int, int], str] | None = None
-    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +139,6 @@ def _search(
     margin = 0.0
     if length > _LONG:
         margin = _SHORT_OF * length if closing and units.extend else slack / 2
-    most = units.most if units.most is not None else 1 << 40
     tried: int | None = None  # more units than that leave too little
     ratio = 1.0
     for attempt in range(_ROUNDS):
@@ -149,10 +147,10 @@ def _search(
         slope = max(1e-6, ratio * (units.size(low.units + step) - base) / step)
         room = low.gap - reserve
         extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
-        if low.units >= most or room < slope or attempt > 1 and (room <= slope + slack or extended):
+        if room < slope or attempt > 1 and (room <= slope + slack or extended):
             break
         wanted = room * _SAMPLE if attempt == 0 and room > 4096 else room - margin
-        at = _largest(lambda n: ratio * (units.size(n) - base), low.units, wanted, min(most, tried or most))  # noqa: B023
+        at = _largest(lambda n: ratio * (units.size(n) - base), low.units, wanted, tried or _MOST)  # noqa: B023
         if tried is not None and at >= tried:
             at = tried - 1
         if at <= low.units:

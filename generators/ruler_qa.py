@@ -1,0 +1,288 @@
+"""RULER's two question answering tasks: numbered documents, one or two of which hold the answer.
+
+Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/qa.py) in numbered documents, in which
+documents stand beside the golden one, and in its score. What differs: the wordings are our own; with no question file
+named, documents are cut from the corpus and the questions are about facts that its voice puts into them; the golden
+document stands at the cell's depth, once, and no other holds the answer; prompts have exactly the asked length, which
+sentences at the end of a document see to. ``mode=compat`` goes back to RULER's length rule and its defects: all samples
+of as many documents are shuffled alike, so that the golden one is always in the same place, and where there are fewer
+documents than fit, all are repeated, the golden one too.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from longctx.closing import Texts
+from longctx.compare import normalise, occurrences
+from longctx.corpus import Corpus
+from longctx.errors import CorpusError, ImpossibleSample, UsageError
+from longctx.exact import Insert
+from longctx.generated import CLOSING, Part
+from longctx.samples import facts_seed, haystack_seed, is_unique, pick_host, variant
+from longctx.tasks import task
+from longctx.tokens import Tokenizer
+from longctx.types import Cell, Sample
+from longctx.voice import Voice
+
+from ._articles import Articles, sentences
+from ._fill import Closing, Units
+from ._kinds import draw_kind, kind_fact, quoted
+from ._questions import read_questions
+from ._reading import read_facts, read_halves
+from ._ruler import MODE, RESERVE, SEED, listed_sample, mode_of, wording
+from ._ruler_reading import before
+
+_BUDGET = 32  # tokens that RULER lets a model generate
+_DRAWS = 12  # times that other facts are drawn when the documents hold one by chance
+_BLANK = "\n\n"
+_LEAST = 4  # documents of a file beside the golden ones
+_KEPT = 24  # documents of a file whose sentences are kept for the closing
+_SAMPLED = 256  # documents of a file whose tokens are counted
+_VARIANTS = MODE | {
+    "questions": "path of a JSON file of SQuAD's or HotpotQA's form; questions about the corpus where it is not given"
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Golden:
+    """A document that is asked about: a needle with what stands around it."""
+
+    needle: str
+    value: str
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question and the documents to ask it over."""
+
+    question: str
+    answers: list[str]
+    golden: list[_Golden]
+    others: Callable[[int], list[str]]  # the first so many other documents
+    size: Callable[[int], float]  # about the tokens of these
+    available: int  # how many there are without repeating any
+    sentences: list[str]  # for the closing
+    unique: list[str]  # words that only the golden documents hold
+    extra: dict[str, str]
+
+
+@task("ruler_qa_1", scorer="ruler_part", variants=_VARIANTS, density=False, reader=read_facts)
+def ruler_qa_1(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's qa_1: a question over numbered documents, one of which answers it.
+
+    Example:
+        Document 1: … Document 2: … Late fees charged by Alder Foods Inc. shall not exceed US$412,750 … Document 3: …
+        Question: What is the annual cap, in US dollars, on the late fees that Alder Foods Inc. may charge?
+        Target: 412,750
+    """
+    return _sample(corpus, cell, tokenizer, hops=1)
+
+
+@task("ruler_qa_2", scorer="ruler_part", variants=_VARIANTS, density=False, reader=read_halves)
+def ruler_qa_2(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
+    """RULER's qa_2: a question over numbered documents, two of which answer it together.
+
+    Example:
+        Document 1: … The cap on late fees of Alder Foods Inc. is in Schedule K-114. … Document 2: …
+        Document 3: … Schedule K-114: US$412,750. …
+        Question: What is the annual cap, in US dollars, on the late fees that Alder Foods Inc. may charge?
+        Target: 412,750
+    """
+    return _sample(corpus, cell, tokenizer, hops=2)
+
+
+def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, hops: int) -> Sample:
+    path = variant(cell, "questions", None)
+    if path is not None and not isinstance(path, str):
+        raise UsageError(f"questions of {cell.task} is {path!r}; it must be the path of a JSON file.")
+    compat = mode_of(cell) == "compat"
+    if path is not None:
+        asked = _from_file(corpus, cell, tokenizer, path, compat)
+        return _over(corpus, cell, tokenizer, asked, compat)
+    articles = Articles(corpus, haystack_seed(corpus, cell))
+    for attempt in range(_DRAWS):
+        asked = _about_corpus(corpus, cell, articles, hops, attempt)
+        sample = _over(corpus, cell, tokenizer, asked, compat)
+        if compat or is_unique(asked.unique, before(sample.prompt, asked.question), _inserts(cell, asked)):
+            return sample
+    raise ImpossibleSample(f"Corpus {corpus.name!r} holds a key or value of all {_DRAWS} facts that were drawn.")
+
+
+def _inserts(cell: Cell, asked: _Asked) -> list[Insert]:
+    """Golden documents' needles: the first at the cell's depth, the others anywhere."""
+    rng = random.Random(f"{facts_seed(cell)}:ruler:depths")
+    depths = [cell.depth or 0.0, *(rng.random() for _ in asked.golden[1:])]
+    return [Insert(one.needle, one.value, depth) for one, depth in zip(asked.golden, depths, strict=True)]
+
+
+def _over(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, asked: _Asked, compat: bool) -> Sample:
+    """The sample over numbered documents."""
+    words = wording("qa")
+    inserts = _inserts(cell, asked)
+
+    def make(count: int) -> list[Part]:
+        return _shuffled_alike(asked, inserts, count) if compat else _at_depths(asked, inserts, asked.others(count))
+
+    header = len(tokenizer.encode(_header(1000)).ids)
+    end = Closing(Texts(asked.sentences, tokenizer, cuts=True), RESERVE, "\n\n", " ")
+    around = (words["before"] + "\n\n", "\n\n" + words["after"].format(question=asked.question))
+    return listed_sample(
+        corpus, cell, tokenizer, around=around, question=asked.question, target=asked.answers, scorer="ruler_part",
+        budget=_BUDGET, units=Units(make, inserts, lambda count: asked.size(count) + count * header), end=end,
+        extra=lambda count: {
+            "documents": count + len(inserts), "repeated": _recurs(asked, count, compat), **asked.extra,
+        },
+    )  # fmt: skip
+
+
+def _recurs(asked: _Asked, count: int, compat: bool) -> bool:
+    return count > asked.available if compat else len(set(asked.others(count))) < count
+
+
+def _header(number: int) -> str:
+    return f"{_BLANK if number > 1 else ''}{wording('qa')['document'].format(number=number)}\n"
+
+
+def _at_depths(asked: _Asked, inserts: Sequence[Insert], others: Sequence[str]) -> list[Part]:
+    """Documents with the golden ones where their depths say; the closing goes to the end of the last other one."""
+    places = [(round((insert.depth or 0.0) * len(others)), index) for index, insert in enumerate(inserts)]
+    parts: list[Part] = []
+    number = 0
+    for at in range(len(others) + 1):
+        if at == len(others) and any(place == at and inserts[index].depth == 1 for place, index in places):
+            parts.append(CLOSING)
+        for index in [index for place, index in sorted(places) if place == at]:
+            number += 1
+            parts += _golden(number, asked.golden[index], inserts[index])
+        if at < len(others):
+            number += 1
+            parts.append(Part(_header(number) + others[at]))
+    return parts
+
+
+def _golden(number: int, golden: _Golden, insert: Insert) -> list[Part]:
+    return [Part(_header(number) + golden.before), Part(golden.needle, insert), Part(golden.after)]
+
+
+def _shuffled_alike(asked: _Asked, inserts: Sequence[Insert], count: int) -> list[Part]:
+    """Documents as RULER orders them: golden ones first, all of them cut or repeated to size, shuffled by one seed."""
+    total = count + len(inserts)
+    order: list[int | str] = [*range(len(inserts)), *asked.others(min(count, asked.available))]
+    order = (order * -(-total // len(order)))[:total]
+    random.Random(SEED).shuffle(order)
+    parts: list[Part] = []
+    seen: set[int] = set()
+    for number, document in enumerate(order, 1):
+        if isinstance(document, str):
+            parts.append(Part(_header(number) + document))
+        elif document in seen:
+            one = asked.golden[document]
+            parts.append(Part(_header(number) + one.before + one.needle + one.after))
+        else:
+            seen.add(document)
+            parts += _golden(number, asked.golden[document], inserts[document])
+    return parts
+
+
+def _about_corpus(corpus: Corpus, cell: Cell, articles: Articles, hops: int, attempt: int) -> _Asked:
+    """A fact of the corpus's voice, in one document or split over two."""
+    rng = random.Random(f"{facts_seed(cell)}:ruler:{attempt}")
+    voice = pick_host(corpus, cell).voice
+    question, value, key, texts, source = _fact(voice, rng, hops)
+    golden = [
+        _within(text, held, document, voice, random.Random(f"{facts_seed(cell)}:ruler:place:{index}"))
+        for index, (text, held, document) in enumerate(
+            zip(texts, ["", value][-hops:], articles.first(hops), strict=True)
+        )
+    ]
+
+    def others(count: int) -> list[str]:
+        return articles.first(count + hops)[hops:]
+
+    return _Asked(
+        question, [value], golden, others, articles.size, len(articles.order) - hops, articles.sentences,
+        [key, value], {"questions": source},
+    )  # fmt: skip
+
+
+def _fact(voice: Voice, rng: random.Random, hops: int) -> tuple[str, str, str, list[str], str]:
+    """Question, value, key, the texts that state it, and where it is from."""
+    if hops == 1:
+        fact = rng.choice(voice.facts).fill(rng, voice.language)
+        return fact.question, fact.value, fact.key, [fact.needle], "voice"
+    split = [form for form in voice.facts if form.halves]
+    if split:
+        form = rng.choice(split)
+        fact = form.fill(rng, voice.language)
+        return fact.question, fact.value, fact.key, list(form.fill_halves(rng, voice.language, fact)), "voice"
+    # A voice without facts in two places asks for a number by way of a card.
+    generic = kind_fact("words", "numbers")
+    fact = generic.fill(rng)
+    link = f"K-{draw_kind('numbers', rng)[:5]}"
+    words = wording("qa")
+    first = words["first_hop"].format(key=quoted(fact.key), link=link)
+    second = words["second_hop"].format(link=link, noun="number", value=fact.value)
+    return fact.question, fact.value, fact.key, [first, second], "generic"
+
+
+def _within(text: str, value: str, document: str, voice: Voice, rng: random.Random) -> _Golden:
+    """A needle between two paragraphs of a document, or before it; in code always before it."""
+    paragraphs = document.split("\n\n")
+    at = 0 if voice.boundary == "definition" else rng.randrange(len(paragraphs) + 1)
+    above, below = _BLANK.join(paragraphs[:at]), _BLANK.join(paragraphs[at:])
+    return _Golden(text, value, above + _BLANK if above else "", _BLANK + below if below else "")
+
+
+def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, compat: bool) -> _Asked:
+    """The question that the cell's seed says, over the documents of a file."""
+    file = read_questions(path)
+    order = list(range(len(file.questions)))
+    if not compat:
+        random.Random(SEED).shuffle(order)
+    chosen = file.questions[order[cell.seed % len(order)]]
+    seed = haystack_seed(corpus, cell)
+    rng = random.Random(f"{seed}:documents")
+    near = rng.sample(chosen.near, len(chosen.near))
+    rest = [index for index in range(len(file.documents)) if index not in {*chosen.golden, *near}]
+    rng.shuffle(rest)
+    deck = near + rest
+    if len(deck) < _LEAST:
+        raise UsageError(f"Questions {path!r} hold {len(file.documents)} documents; at least {_LEAST} more are needed.")
+    kept = 0 if compat else min(_KEPT, len(deck) // 4)
+    said = [normalise(answer) for answer in chosen.answers if normalise(answer) not in ("yes", "no")]
+
+    def text(index: int) -> str:
+        return tokenizer.defuse(file.documents[index])[0]
+
+    def tells(document: str) -> bool:
+        return not compat and any(occurrences(answer, normalise(document)) for answer in said)
+
+    left = iter(deck[: len(deck) - kept])
+    usable: list[str] = []
+
+    def others(count: int) -> list[str]:
+        fresh = (document for document in map(text, left) if not tells(document))
+        usable.extend(islice(fresh, max(0, count - len(usable))))
+        if len(usable) < count and not (corpus.repeat and usable):
+            raise CorpusError(
+                f"{cell.length:,} tokens need more than the {len(usable):,} documents of {path!r} that do not hold the "
+                "answer: ask for a shorter length, or allow documents to recur with --repeat."
+            )
+        mixed = [usable[index % len(usable)] for index in range(count)]
+        random.Random(f"{seed}:order").shuffle(mixed)
+        return mixed
+
+    some = tokenizer.encode_many([file.documents[index] for index in deck[:_SAMPLED]])
+    mean = sum(len(encoding.ids) for encoding in some) / len(some)
+    return _Asked(
+        chosen.text, list(chosen.answers), [_Golden(text(index), chosen.answers[0]) for index in chosen.golden],
+        others, lambda count: count * mean, len(deck),
+        [one for one in sentences([text(index) for index in deck[len(deck) - kept :]]) if not tells(one)],
+        [], {"questions": file.form, "questions_sha256": file.sha256},
+    )  # fmt: skip
