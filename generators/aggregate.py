@@ -1,9 +1,9 @@
 """Aggregation: answers that stand nowhere, as many places of the documents have to be put together for them.
 
-Entries of a register, a log or an account, all of one form, are spread over the documents; what is asked is how many of
-them carry a term, the sum of what they state, their most frequent terms, or which of them lack something. Other registers
-of the same form are the distractors. Like RULER's common and frequent words (arXiv 2404.06654) these tasks need all of
-the haystack, but in the terms of the corpus's domain: the wordings are in ``text/aggregate-VOICE.toml``.
+Entries of a register, a log or an account, all of one form, are spread over the documents; what is asked is how many
+of them carry a term, the sum of what they state, their most frequent terms, or which of them lack something. Other
+registers of the same form are the distractors. Like RULER's common and frequent words (arXiv 2404.06654) these tasks
+need all of the haystack, but in the terms of the corpus's domain: the wordings are in ``text/aggregate-VOICE.toml``.
 """
 
 from __future__ import annotations
