@@ -13,9 +13,11 @@ from longctx.corpus import Corpus, Section
 from longctx.cuts import LINE, PARAGRAPH, SENTENCE
 from longctx.errors import CorpusError
 from longctx.seams import Slice, decode
+from longctx.types import Place
 
 _TOKENS = 224  # of a document at most, where the text has a place to cut it
 _LEAST = 48  # shorter ends of a text are left out
+_HOSTS = 2  # documents that can hold a needle
 _KEPT = 24  # documents whose sentences are kept for the closing
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 
@@ -59,8 +61,13 @@ def _best(rank: np.ndarray[tuple[int], np.dtype[np.uint8]], first: int, last: in
 class Articles:
     """The corpus's short documents in an order drawn by a seed, the sections of a mix by their shares."""
 
-    def __init__(self, corpus: Corpus, seed: str) -> None:
+    def __init__(self, corpus: Corpus, seed: str, host: Section) -> None:
         """Cut and shuffle.
+
+        Args:
+            corpus: whose documents they are.
+            seed: of the order.
+            host: section of the first ones, which begin with a paragraph (in code: a definition) where there are such.
 
         Raises:
             CorpusError: the corpus has hardly any text.
@@ -77,13 +84,21 @@ class Articles:
         rest = [(section, [article for article in deck if article not in set(kept)]) for section, deck in decks]
         if not self.sentences or not all(deck for _, deck in rest):
             raise CorpusError(f"Corpus {corpus.name!r} has too little text for numbered documents.")
-        self.order = _deal(rest, rng)
+        order = _deal(rest, rng)
+        own = [article for article in order if host.first <= article.first < host.last]
+        whole = [article for article in own if corpus.cut_rank[article.first] >= PARAGRAPH] or own or order
+        first = whole[:_HOSTS]
+        self.order = first + [article for article in order if article not in set(first)]
         self.tokens = np.concatenate([[0], np.cumsum([article.tokens for article in self.order])])
 
     def text(self, article: Article) -> str:
         """Text of a document."""
         cuts = self.corpus
         return decode(cuts, Slice(int(cuts.cut_begin[article.first]), int(cuts.cut_end[article.last]))).strip("\n")
+
+    def place(self, index: int) -> Place:
+        """Where a document begins."""
+        return self.corpus.locate(int(self.corpus.cut_begin[self.order[index].first]))
 
     def first(self, count: int) -> list[str]:
         """The first so many documents; they recur where the corpus may repeat itself.
@@ -94,8 +109,8 @@ class Articles:
         if count > len(self.order) and not self.corpus.repeat:
             raise CorpusError(
                 f"Corpus {self.corpus.name!r} gives {len(self.order):,} short documents of {self.tokens[-1]:,} tokens "
-                "in all, and more were needed. Add documents, ask for a shorter length, or allow passages to recur with "
-                "--repeat."
+                "in all, and more were needed. Add documents, ask for a shorter length, or allow passages to recur "
+                "with --repeat."
             )
         return [self.text(self.order[index % len(self.order)]) for index in range(count)]
 

@@ -12,6 +12,7 @@ from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tok
 from longctx.generated import Part
 from longctx.seams import Piece, Slice
 from longctx.tokens import Tokenizer
+from longctx.types import Place
 
 _ROUNDS = 40  # attempts to find the number of units
 _SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
@@ -30,6 +31,7 @@ class Units:
         inserts: all that parts hold, in the order in which their spans are wanted.
         size: number of units → about how many tokens they take, up to a factor.
         least: units of the smallest haystack that makes sense.
+        places: where in the documents each insert stands, where that is known.
         extend: (units, more) → text that adds as many more where the closing goes; None where there is none.
     """
 
@@ -38,6 +40,7 @@ class Units:
     size: Callable[[int], float]
     least: int = 1
     extend: Callable[[int, int], str] | None = None
+    places: Sequence[Place] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Uni
     parts = units.make(count)
     filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
     [store] = encode_texts(["".join(filler) or " "], tokenizer)
-    pieces = _pieces(parts, filler, units.inserts)
+    pieces = _pieces(parts, filler, units)
     missing = missing_tokens(store, tokenizer, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
     return _Built(count, store, pieces, missing, missing([]))
 
@@ -216,13 +219,13 @@ def _extend(
         built.pieces, built.missing, built.gap = best
 
 
-def _pieces(parts: Sequence[Part], filler: Iterable[str], inserts: Sequence[Insert]) -> Pieces:
+def _pieces(parts: Sequence[Part], filler: Iterable[str], units: Units) -> Pieces:
     """Parts as pieces: inserts as text, all else from the store that holds `filler`, joined."""
     at: dict[str, int] = {}
     end = 0
     for text in filler:
         at[text], end = end, end + len(text.encode())
-    owners = {id(insert): index for index, insert in enumerate(inserts)}
+    owners = {id(insert): index for index, insert in enumerate(units.inserts)}
     pieces = Pieces()
     open_slice: Slice | None = None
     for part in [part for part in parts if part.text or part.closing]:
@@ -234,7 +237,8 @@ def _pieces(parts: Sequence[Part], filler: Iterable[str], inserts: Sequence[Inse
             pieces.add(open_slice)
         open_slice = Slice(begin, begin + len(part.text.encode())) if begin >= 0 else None
         if part.insert is not None:
-            pieces.add(part.text, owners[id(part.insert)])
+            owner = owners[id(part.insert)]
+            pieces.add(part.text, owner, units.places[owner] if units.places else None)
         elif part.closing:
             pieces.close_here()
     if open_slice is not None:

@@ -1,7 +1,7 @@
 """What RULER's thirteen tasks have in common: modes, prompts, and the way from a haystack to a sample.
 
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic and scripts/synthetic.yaml) in parameters,
-not in words. Other than there, a model with a chat template begins its answer by itself; one without goes on from a cue.
+not in words. Other than there, a model with a chat template begins its answer itself; one without goes on from a cue.
 """
 
 from __future__ import annotations

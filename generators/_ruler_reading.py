@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from longctx.backends.reader import names
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?![^\S\n]+\S)")  # what is indented behind a blank line belongs to what is above
+_REFERENCE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b")
+_HEADER = re.compile(r"^Document \d+:$", re.MULTILINE)
 _KEY = re.compile(r'"([^"\n]+)"')
 _ASSIGNMENT = re.compile(r"\bLET ([A-Z]+) = (\w+)")
 _ENTRY = re.compile(r"(?:(?<=\s)|^)(\d+)\. ([a-z-]+)(?=\s|$)")
@@ -49,3 +54,20 @@ def read_coded(prompt: str, question: str) -> str:
     lines = before(prompt, question).split("\n")
     counted = Counter(_CODED.findall(max(lines, key=lambda line: line.count(" ... "))))
     return ", ".join(word for word, _ in counted.most_common(3)) or "Not stated."
+
+
+def read_hops(prompt: str, question: str) -> str:
+    """The paragraph that the question is about, and the one that holds the rarest reference which it gives."""
+    text = _HEADER.sub("", before(prompt, question))
+    paragraphs = [text for text in _PARAGRAPH.split(text) if text.strip()]
+    rare = _rarest(names(question), paragraphs)
+    firsts = [text for text in paragraphs if rare and rare in text]
+    rest = [text for text in paragraphs if text not in firsts]
+    link = _rarest([code for text in firsts for code in _REFERENCE.findall(text.replace(rare, ""))], rest)
+    return "\n".join(firsts + [text for text in rest if link and link in text]) or "Not stated."
+
+
+def _rarest(words: list[str], paragraphs: list[str]) -> str:
+    """The word that the fewest paragraphs hold, of those that any does."""
+    counted = {word: sum(word in text for text in paragraphs) for word in words}
+    return min((word for word, count in counted.items() if count), key=lambda word: counted[word], default="")

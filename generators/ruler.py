@@ -183,7 +183,7 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, kind: _Kind) -> Sa
     kind = kind.opened(cell)
     form = kind_fact(kind.key_kind, kind.value_kind)
     for attempt in range(_DRAWS):
-        rng = random.Random(f"{facts_seed(cell)}:ruler:{attempt}")
+        rng = random.Random(f"{facts_seed(cell)}:{cell.task}:{attempt}")
         needles = _draw(cell, kind, form, rng)
         before, after = _around(form, needles.question)
         if kind.haystack != "essay":
@@ -267,7 +267,7 @@ def _in_documents(
 def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, form: KindFact, needles: _Needles) -> Units:
     """A line a unit: noise, or needles about other keys."""
     lines: list[str] = []
-    rng = random.Random(f"{facts_seed(cell)}:ruler:lines")
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}:lines")
     taken = set() if mode_of(cell) == "compat" else {*needles.keys, *(insert.value for insert in needles.inserts)}
 
     def first(count: int) -> Sequence[str]:

@@ -25,16 +25,16 @@ from longctx.generated import CLOSING, Part
 from longctx.samples import facts_seed, haystack_seed, is_unique, pick_host, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
-from longctx.types import Cell, Sample
+from longctx.types import Cell, Place, Sample
 from longctx.voice import Voice
 
 from ._articles import Articles, sentences
 from ._fill import Closing, Units
 from ._kinds import draw_kind, kind_fact, quoted
 from ._questions import read_questions
-from ._reading import read_facts, read_halves
+from ._reading import read_facts
 from ._ruler import MODE, RESERVE, SEED, listed_sample, mode_of, wording
-from ._ruler_reading import before
+from ._ruler_reading import before, read_hops
 
 _BUDGET = 32  # tokens that RULER lets a model generate
 _DRAWS = 12  # times that other facts are drawn when the documents hold one by chance
@@ -70,6 +70,7 @@ class _Asked:
     sentences: list[str]  # for the closing
     unique: list[str]  # words that only the golden documents hold
     extra: dict[str, str]
+    places: list[Place]  # of the golden documents; empty where they are not the corpus's
 
 
 @task("ruler_qa_1", scorer="ruler_part", variants=_VARIANTS, density=False, reader=read_facts)
@@ -84,7 +85,7 @@ def ruler_qa_1(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     return _sample(corpus, cell, tokenizer, hops=1)
 
 
-@task("ruler_qa_2", scorer="ruler_part", variants=_VARIANTS, density=False, reader=read_halves)
+@task("ruler_qa_2", scorer="ruler_part", variants=_VARIANTS, density=False, reader=read_hops)
 def ruler_qa_2(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """RULER's qa_2: a question over numbered documents, two of which answer it together.
 
@@ -105,7 +106,7 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, hops: int) -> Samp
     if path is not None:
         asked = _from_file(corpus, cell, tokenizer, path, compat)
         return _over(corpus, cell, tokenizer, asked, compat)
-    articles = Articles(corpus, haystack_seed(corpus, cell))
+    articles = Articles(corpus, haystack_seed(corpus, cell), pick_host(corpus, cell))
     for attempt in range(_DRAWS):
         asked = _about_corpus(corpus, cell, articles, hops, attempt)
         sample = _over(corpus, cell, tokenizer, asked, compat)
@@ -116,7 +117,7 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, hops: int) -> Samp
 
 def _inserts(cell: Cell, asked: _Asked) -> list[Insert]:
     """Golden documents' needles: the first at the cell's depth, the others anywhere."""
-    rng = random.Random(f"{facts_seed(cell)}:ruler:depths")
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}:depths")
     depths = [cell.depth or 0.0, *(rng.random() for _ in asked.golden[1:])]
     return [Insert(one.needle, one.value, depth) for one, depth in zip(asked.golden, depths, strict=True)]
 
@@ -130,11 +131,12 @@ def _over(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, asked: _Asked, compa
         return _shuffled_alike(asked, inserts, count) if compat else _at_depths(asked, inserts, asked.others(count))
 
     header = len(tokenizer.encode(_header(1000)).ids)
+    units = Units(make, inserts, lambda count: asked.size(count) + count * header, places=asked.places)
     end = Closing(Texts(asked.sentences, tokenizer, cuts=True), RESERVE, "\n\n", " ")
     around = (words["before"] + "\n\n", "\n\n" + words["after"].format(question=asked.question))
     return listed_sample(
         corpus, cell, tokenizer, around=around, question=asked.question, target=asked.answers, scorer="ruler_part",
-        budget=_BUDGET, units=Units(make, inserts, lambda count: asked.size(count) + count * header), end=end,
+        budget=_BUDGET, units=units, end=end,
         extra=lambda count: {
             "documents": count + len(inserts), "repeated": _recurs(asked, count, compat), **asked.extra,
         },
@@ -192,22 +194,25 @@ def _shuffled_alike(asked: _Asked, inserts: Sequence[Insert], count: int) -> lis
 
 def _about_corpus(corpus: Corpus, cell: Cell, articles: Articles, hops: int, attempt: int) -> _Asked:
     """A fact of the corpus's voice, in one document or split over two."""
-    rng = random.Random(f"{facts_seed(cell)}:ruler:{attempt}")
-    voice = pick_host(corpus, cell).voice
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}:{attempt}")
+    host = pick_host(corpus, cell)
+    voice = host.voice
     question, value, key, texts, source = _fact(voice, rng, hops)
     golden = [
-        _within(text, held, document, voice, random.Random(f"{facts_seed(cell)}:ruler:place:{index}"))
+        _within(text, held, document, voice, random.Random(f"{facts_seed(cell)}:{cell.task}:place:{index}"))
         for index, (text, held, document) in enumerate(
             zip(texts, ["", value][-hops:], articles.first(hops), strict=True)
         )
     ]
+
+    places = [articles.place(index) for index in range(hops)]
 
     def others(count: int) -> list[str]:
         return articles.first(count + hops)[hops:]
 
     return _Asked(
         question, [value], golden, others, articles.size, len(articles.order) - hops, articles.sentences,
-        [key, value], {"questions": source},
+        [key, value], {"questions": source, "host": host.name, "host_format": corpus.format_of(places[0].file)}, places,
     )  # fmt: skip
 
 
@@ -284,5 +289,5 @@ def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, comp
         chosen.text, list(chosen.answers), [_Golden(text(index), chosen.answers[0]) for index in chosen.golden],
         others, lambda count: count * mean, len(deck),
         [one for one in sentences([text(index) for index in deck[len(deck) - kept :]]) if not tells(one)],
-        [], {"questions": file.form, "questions_sha256": file.sha256},
+        [], {"questions": file.form, "questions_sha256": file.sha256}, [],
     )  # fmt: skip

@@ -46,7 +46,7 @@ def ruler_vt(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     chains = whole(cell, "chains", 1, 1, 64)
     hops = whole(cell, "hops", 4, 1, 64)
     shots = whole(cell, "shots", 1, 0, 8)
-    rng = random.Random(f"{facts_seed(cell)}:ruler")
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}")
     numbers = _numbers(rng)
     words, noise = wording("vt"), wording("filler")["noise"]
     solved = "".join(_solved(rng, chains, min(hops, _EXAMPLE_HOPS), noise, numbers) for _ in range(shots))

@@ -2,10 +2,10 @@
 
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/common_words_extraction.py and
 freq_words_extraction.py) in how often what occurs. What differs: wordings and words are our own, and a long list is
-filled up with pairs such as ``gentle-lantern`` where RULER goes over to another dictionary; no word is a part of another
-one, which its scorer could not tell apart; prompts have exactly the asked length, which closing sentences below the list
-see to; every sample has an order of its own. ``mode=compat`` goes back to RULER's length rule and to its one order for
-all.
+filled up with pairs such as ``gentle-lantern`` where RULER goes over to another dictionary; no word is a part of
+another one, which its scorer could not tell apart; prompts have exactly the asked length, which closing sentences below
+the list see to; every sample has an order of its own. ``mode=compat`` goes back to RULER's length rule and to its one
+order for all.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def ruler_cwe(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     shots = whole(cell, "shots", 1, 0, 8)
     if often <= seldom:
         raise UsageError(f"freq_cw is {often} and freq_ucw {seldom}: common words must occur more often than others.")
-    rng = random.Random(f"{facts_seed(cell)}:ruler")
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}")
     pool = _Pool(rng)
     words, repeats, others = _EXAMPLE[short]
     question = wording("cwe")["question"].format(count=number)
@@ -206,7 +206,7 @@ def ruler_fwe(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     alpha = variant(cell, "alpha", 2.0)
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 1.01 <= alpha <= 6:
         raise UsageError(f"alpha of {cell.task} is {alpha!r}; possible are numbers from 1.01 to 6.")
-    rng = random.Random(f"{facts_seed(cell)}:ruler")
+    rng = random.Random(f"{facts_seed(cell)}:{cell.task}")
     vocabulary = max(_TOP + 2, room(cell, _FWE_BUDGET) // 50)
     coded = [_DOTS, *islice(_coded(rng), vocabulary - 1)]
     top = coded[1 : 1 + _TOP]
