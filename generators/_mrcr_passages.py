@@ -276,15 +276,15 @@ class _Cutter:
 
 def _paragraphs(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:
     """Where paragraphs begin and end; a label belongs to the paragraph behind it."""
-    at = begin
+    at = first = begin  # where the paragraph begins, with its labels and without
     for match in [*_BLANK.finditer(text, begin, end), None]:
         last = match.start() if match else end
-        paragraph = text[at:last]
-        if match and _LABEL.fullmatch(paragraph.strip()):
-            continue
-        if paragraph.strip():
-            yield at + len(paragraph) - len(paragraph.lstrip()), last
-        at = match.end() if match else end
+        if not match or not _LABEL.fullmatch(text[first:last].strip()):
+            paragraph = text[at:last]
+            if paragraph.strip():
+                yield at + len(paragraph) - len(paragraph.lstrip()), last
+            at = match.end() if match else end
+        first = match.end() if match else end
 
 
 def _is_prose(text: str, goes_on: bool) -> bool:
@@ -292,8 +292,10 @@ def _is_prose(text: str, goes_on: bool) -> bool:
     text = text.strip()
     if goes_on and text.startswith("|") and "\n" in text:
         return True
-    if text.startswith("*") and (label := _LABEL.match(text)):
-        text = text[label.end() :].strip() or text
+    while label := _LABEL.match(text):
+        text = text[label.end() :].strip()
+    if not text:
+        return False
     letters = sum(map(str.isalpha, text))
     if letters < _LETTERS * len(text) or sum(map(str.isupper, text)) > _CAPITALS * letters or _NO_PROSE.search(text):
         return False
