@@ -183,5 +183,10 @@ def _inserts(chain: _Chain, depths: Sequence[float | None], tier: str = "") -> l
 
 
 def _in_order(sample: Sample, order: str) -> bool:
-    starts = [span["start"] for span in sample.metadata["needles"]]  # from the end back
-    return order == "shuffled" or starts == sorted(starts, reverse=order == "forward")
+    """True where the links stand in that order and have room on their side of the last one."""
+    last, *others = sample.metadata["needles"]  # from the end back
+    taken = sum(link["end"] - link["start"] for link in others)
+    depth = sample.metadata["depth_asked"]
+    room = sample.metadata["haystack_tokens"] * (depth if order == "forward" else 1 - depth)
+    starts = [link["start"] for link in (last, *others)]
+    return order == "shuffled" or (taken <= room and starts == sorted(starts, reverse=order == "forward"))
