@@ -18,7 +18,8 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
 
     A run that is still going on or was interrupted works as well; its page says what is missing.
     """
-    from longctx import figures, findings, report, stats, table, textmap
+    from longctx import figures, findings, report, ruler_table, stats, table, textmap
+    from longctx.cli.table import ruler_text
     from longctx.visible import visible
 
     done = []
@@ -34,6 +35,8 @@ def command(runs: tuple[Path, ...], as_json: bool) -> None:
         width = shutil.get_terminal_size().columns
         click.echo(textmap.text_heatmap(frame, width=width, shades=textmap.shades_for(sys.stdout.encoding)))
         click.echo()
+        if ruler_table.has_ruler(frame):
+            click.echo(ruler_text(frame))
         for path in [page, *drawn]:
             click.echo(visible(str(path)))
     if as_json:

@@ -18,8 +18,11 @@ FORMATS = ("md", "csv", "json", "latex")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option("--by", default="length,depth", show_default=True, help="Columns to group by, separated by commas.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True, help="How to print it.")
+@click.option(
+    "--ruler", is_flag=True, help="RULER's table: its thirteen tasks by length, in percent, in place of --by."
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def command(runs: tuple[Path, ...], by: str, form: str, as_json: bool) -> None:
+def command(runs: tuple[Path, ...], by: str, form: str, ruler: bool, as_json: bool) -> None:
     """Print accuracy, 95 % interval and counts of each group of a RUN's samples.
 
     length, depth and density group by what was asked. Other columns that group well: task, corpus, model,
@@ -29,21 +32,51 @@ def command(runs: tuple[Path, ...], by: str, form: str, as_json: bool) -> None:
     from longctx import stats, table
     from longctx.units import parse_list
 
+    form = "json" if as_json else form
+    if ruler:
+        click.echo(ruler_text(table.load(*runs), form), nl=False)
+        return
     names = parse_list(by)
     found = stats.cells(table.load(*runs), names)
-    if as_json or form == "json":
+    if form == "json":
         about = {"runs": [str(run) for run in runs], "by": names, "level": 0.95}
         click.echo(json.dumps({**about, "rows": stats.rows(found)}, indent=2, default=str))
     else:
         click.echo({"md": _markdown, "csv": _csv, "latex": _latex}[form](_tidy(found)), nl=False)
 
 
-def _tidy(found: pd.DataFrame) -> pd.DataFrame:
-    """As people read it: nothing in a name steers a terminal, and whole numbers of right answers look whole."""
-    from longctx.visible import visible
+def ruler_text(frame: pd.DataFrame, form: str = "md") -> str:
+    """RULER's table of every run in a frame, as Markdown with sentences below it or as data alone."""
+    from longctx import ruler_table
 
+    found = ruler_table.tables(frame)
+    if form == "json":
+        return json.dumps({"runs": [one.to_json() for one in found]}, indent=2) + "\n"
+    frames = [ruler_table.as_frame(one) for one in found]
+    if len(found) > 1 or form != "md":
+        for one, scores in zip(found, frames, strict=True):
+            scores.insert(0, "run", one.run)
+    if form != "md":
+        import pandas as pd
+
+        return {"csv": _csv, "latex": _latex}[form](_plain(pd.concat(frames)))
+    blocks = []
+    for one, scores in zip(found, frames, strict=True):
+        blocks.append("\n".join([_markdown(_plain(scores)), *ruler_table.sentences(one), ""]))
+    return "\n".join(blocks)
+
+
+def _tidy(found: pd.DataFrame) -> pd.DataFrame:
+    """As people read it: whole numbers of right answers look whole."""
     if (found["right"] % 1 == 0).all():
         found = found.astype({"right": "int64"})
+    return _plain(found)
+
+
+def _plain(found: pd.DataFrame) -> pd.DataFrame:
+    """Nothing in a name steers a terminal."""
+    from longctx.visible import visible
+
     plain = found.astype({name: object for name in found if found[name].dtype.name in ("category", "str", "object")})
     return plain.map(lambda value: visible(value) if isinstance(value, str) else value)
 
