@@ -108,7 +108,7 @@ def _last_run(text: str) -> str:
     return runs[-1][0] if runs else ""
 
 
-@task("mrcr", scorer="mrcr_openai", variants=_VARIANTS, density=False, reader=read_answer)
+@task("mrcr", scorer="mrcr_openai", variants=_VARIANTS, density=False, corpus_factor=4, reader=read_answer)
 def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """The i-th of several different answers to the same request, to be given again word for word behind a prefix.
 

@@ -77,10 +77,13 @@ class Builder:
         Raises:
             CorpusError: it is unknown, damaged, or has nothing readable in it.
         """
-        key = cell.corpus, cell.length
+        key = cell.corpus, self._size(cell)
         if key not in self._opened:
-            self._opened[key] = self._corpora.get(self._sources[cell.corpus], cell.length)
+            self._opened[key] = self._corpora.get(self._sources[cell.corpus], self._size(cell))
         return self._opened[key]
+
+    def _size(self, cell: Cell) -> int:
+        return cell.length * self._tasks[cell.task].corpus_factor
 
     def build(self, cell: Cell) -> Sample:
         """The cell's sample.
@@ -99,9 +102,9 @@ class Builder:
     def describe_corpora(self, cells: Iterable[Cell]) -> dict[str, Any]:
         """As in ``corpora.json``: each as it is for the longest of these cells, and its hash for every length."""
         described: dict[str, Any] = {}
-        for cell in sorted(cells, key=lambda cell: cell.length):
-            corpus = self.corpus(cell)
+        for cell in sorted(cells, key=self._size):
+            corpus, size = self.corpus(cell), str(self._size(cell))
             hashes = described.get(corpus.name, {}).get("hashes", {})
-            if str(cell.length) not in hashes:
-                described[corpus.name] = {**corpus.describe(), "hashes": {**hashes, str(cell.length): corpus.hash}}
+            if size not in hashes:
+                described[corpus.name] = {**corpus.describe(), "hashes": {**hashes, size: corpus.hash}}
         return described

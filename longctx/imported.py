@@ -45,7 +45,7 @@ def asked_length(length: int) -> int:
     >>> asked_length(4096), asked_length(4097)
     (4096, 8192)
     """
-    return 2 ** math.ceil(math.log2(max(length, 1)))
+    return 1 << math.ceil(math.log2(max(length, 1)))
 
 
 class Imported:

@@ -117,8 +117,8 @@ def score(sample: Sample, response: Response) -> Score:
     """Score a response, without what the model thought, and say what became of it.
 
     A likeness (``mrcr_…``) is right from 0.999. A score between 0 and 1 is partial, unless the metadata have a
-    ``noise_floor``, what an answer gets that is relevant but wrong: up to `NOISE_MARGIN` above it the answer is as
-    wrong as with a score of 0, and keeps its score.
+    ``noise_floor_max`` or ``noise_floor``, what an answer gets that is relevant but wrong: up to `NOISE_MARGIN` above
+    it the answer is as wrong as with a score of 0, and keeps its score.
 
     Raises:
         UsageError: the sample names a scorer that does not exist, or lacks something that it needs.
@@ -137,7 +137,7 @@ def score(sample: Sample, response: Response) -> Score:
     value, explanation = scorer(sample.target, answer, sample.metadata)
     outcome: Outcome = "wrong"
     picked: int | None = None
-    floor = sample.metadata.get("noise_floor")
+    floor = sample.metadata.get("noise_floor_max", sample.metadata.get("noise_floor"))
     noise = floor + NOISE_MARGIN if isinstance(floor, int | float) else 0.0
     if value == 1 or value >= _ALIKE and name.startswith("mrcr_"):
         outcome = "right"

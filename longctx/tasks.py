@@ -41,6 +41,7 @@ class Task:
         variants: further axes of a sweep that it understands, with what each means.
         density: True where it has distractors.
         depth: True where its needle stands at a depth.
+        corpus_factor: how many times a sample's length a corpus that grows should hold at least.
         reader: (prompt, question) → answer, by an independent reading of the prompt's text; None where the passage
             that the question names is the answer.
         build: (corpus, cell, tokenizer) → sample; a pure function of the three.
@@ -55,6 +56,7 @@ class Task:
     variants: dict[str, str]
     density: bool
     depth: bool
+    corpus_factor: int
     reader: Reader | None
     build: Build
     file: Path
@@ -68,6 +70,7 @@ def task(
     variants: dict[str, str] | None = None,
     density: bool = True,
     depth: bool = True,
+    corpus_factor: int = 1,
     reader: Reader | None = None,
 ) -> Callable[[Function], Function]:
     """Mark a function ``(corpus, cell, tokenizer) -> Sample`` as a task.
@@ -94,6 +97,7 @@ def task(
             variants=variants or {},
             density=density,
             depth=depth,
+            corpus_factor=corpus_factor,
             reader=reader,
             build=build,
             file=Path(inspect.getfile(function)),

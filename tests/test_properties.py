@@ -230,7 +230,8 @@ def test_the_shortest_length_that_an_error_names_is_possible_and_one_less_is_not
 def test_another_process_builds_the_same_bytes() -> None:
     script = (
         "import sys, json, test_properties as t; from longctx.types import Cell\n"
-        "cells = [Cell(name, t.NAME, 3000, 0.5, 5.0 * task.density, seed) for seed in (1, 2) for name, task in t.TASKS.items()]\n"
+        "cells = [Cell(name, t.NAME, 5000, 0.5, 5.0 * task.density, seed)\n"
+        "         for seed in (1, 2) for name, task in t.TASKS.items()]\n"
         "order = cells[::-1] if sys.argv[1] == 'back' else cells\n"
         "made = [t.build('gpt2-like', 'contracts', cell) for cell in order]\n"
         "print(json.dumps(sorted((s.id, s.metadata['sha256'], s.prompt_ids.tobytes().hex()) for s in made)))"

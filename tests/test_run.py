@@ -96,8 +96,8 @@ def test_a_dry_run_says_what_would_be_asked_and_records_nothing(longctx: World, 
 
 def test_flags_override_the_sweep_and_the_folder_is_named_after_it(longctx: World) -> None:
     Path("mine.toml").write_text('corpora = ["docs"]\nlengths = ["1K"]\nbackend = "vllm"\n[sampling]\nmax_tokens = 9\n')
-    flags = "--backend lossy --length 200 --depth 0,1 --density 1 --temperature 0.5 --engine-arg midpoint=150 --stop x --seed 4"
-    code, _, _ = longctx("mine.toml", *flags.split(), "--variant", "tier=a,2")
+    flags = "--backend lossy --length 200 --depth 0,1 --temperature 0.5 --engine-arg midpoint=150 --stop x --seed 4"
+    code, _, _ = longctx("mine.toml", *flags.split(), "--density", "1", "--variant", "tier=a,2")
     assert code == 0
     text = Path("runs/mine/sweep.toml").read_text()
     for line in ('backend = "lossy"', "max_tokens = 9", "temperature = 0.5", "seed = 4", "midpoint = 150"):
