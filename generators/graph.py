@@ -258,9 +258,12 @@ def _parts(core: _Core, filler: Sequence[Part], places: Sequence[float]) -> list
 
 def _closing(tokenizer: Tokenizer, rng: random.Random, taken: set[str]) -> list[str]:
     """Edges of every size between nodes of their own: a few of each size, more of the long ones."""
-    nodes = [_name(rng, taken, digits) for digits in range(1, _NAME[1] + 1) for _ in range(_ALIKE)]
-    edges = [_line((one, two)) for one in nodes for two in nodes if one != two]
-    rng.shuffle(edges)
+    nodes = [[_name(rng, taken, digits) for _ in range(_ALIKE)] for digits in range(1, _NAME[1] + 1)]
+    edges = []
+    for ones in nodes:
+        for others in nodes:
+            pairs = [(one, two) for one in ones for two in others if one != two]
+            edges += [_line(pair) for pair in rng.sample(pairs, _ALIKE)]
     kept: dict[int, list[str]] = {}
     for edge, encoding in zip(edges, tokenizer.encode_many(edges), strict=True):
         kept.setdefault(len(encoding.ids), []).append(edge)

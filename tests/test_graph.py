@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import small_tokenizers
 
+from longctx.content import cache_folder
 from longctx.corpus import Corpora, Corpus
 from longctx.errors import ImpossibleSample, UsageError
 from longctx.scorers import SCORERS
@@ -25,11 +26,14 @@ def tokenizer(kind: str) -> Tokenizer:
 
 @cache
 def corpus(kind: str) -> Corpus:
-    return Corpora(tokenizer(kind)).get("contracts", 4096)
+    """One page that no haystack holds."""
+    folder = cache_folder("test-page")
+    (folder / "page.txt").write_text("This page stands in no graph. " * 20, "utf-8")
+    return Corpora(tokenizer(kind), voice="neutral-en").get(str(folder), 1)
 
 
 def build(task: str, length: int = 4000, seed: int = 0, kind: str = "llama3-like", **variant: Any) -> Sample:
-    cell = Cell(task, "contracts", length, None, 0.0, seed, variant=tuple(sorted(variant.items())))
+    cell = Cell(task, "page", length, None, 0.0, seed, variant=tuple(sorted(variant.items())))
     return find_task(task).build(corpus(kind), cell, tokenizer(kind))
 
 
