@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,22 @@ def pick_tasks(sweep: Sweep, generators: Iterable[Path] = ()) -> dict[str, Task]
         for axis in sweep.variant:
             if axis not in found[name].variants:
                 raise UsageError(unknown(f"axis of {name}", axis, found[name].variants))
-        if not found[name].density and sweep.densities != (0.0,):
-            raise UsageError(f"{name} has no distractors; run it in a sweep of its own with --density 0.")
-        if not found[name].depth and len(sweep.depths) > 1:
-            raise UsageError(f"{name} has no needle at a depth; run it in a sweep of its own with --depth random.")
         if sweep.questions_per_haystack > 1 and not found[name].shares_haystack:
             raise UsageError(
                 f"{name} asks one question per haystack; {sweep.questions_per_haystack} were asked for. "
                 "Run it in a sweep of its own with --questions-per-haystack 1."
             )
     return {name: found[name] for name in sweep.tasks}
+
+
+def cells_of(sweep: Sweep, tasks: dict[str, Task]) -> list[Cell]:
+    """The sweep's cells, each once: a task without distractors or without a depth is asked once for all of them."""
+    cells: dict[Cell, None] = {}
+    for cell in sweep.cells():
+        task = tasks[cell.task]
+        density, depth = cell.density if task.density else 0.0, cell.depth if task.depth else None
+        cells[replace(cell, density=density, depth=depth)] = None
+    return list(cells)
 
 
 class Builder:

@@ -10,7 +10,7 @@ from typing import Any
 
 from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
-from longctx.builder import Builder, pick_tasks
+from longctx.builder import Builder, cells_of, pick_tasks
 from longctx.content import digests
 from longctx.errors import BackendError
 from longctx.imported import Imported
@@ -82,7 +82,7 @@ def run(
     """
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
-    cells = given.cells if given else sweep.cells()
+    cells = given.cells if given else cells_of(sweep, tasks)
     backend = _prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 
@@ -162,7 +162,7 @@ def preview(
     """
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
-    cells = in_order(given.cells if given else sweep.cells())
+    cells = in_order(given.cells if given else cells_of(sweep, tasks))
     prepared = _prepare(sweep, cells, tasks)
     note("loading tokenizer and corpora")
     with steps() as progress:

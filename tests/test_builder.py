@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from longctx.backends.doubles import Oracle
-from longctx.builder import Builder, pick_tasks
+from longctx.builder import Builder, cells_of, pick_tasks
 from longctx.errors import RunError, UsageError
 from longctx.plan import make_plan
 from longctx.run import run
@@ -138,3 +139,12 @@ def test_tasks_that_cannot_be_asked_so_are_refused(tmp_path: Path, fields: dict[
     sweep = Sweep.from_fields({"corpora": "docs", "lengths": 1024}, fields)
     with pytest.raises(UsageError, match=message):
         pick_tasks(sweep, [tmp_path])
+
+
+def test_what_does_not_apply_to_a_task_is_asked_once() -> None:
+    sweep = Sweep(
+        corpora=["contracts"], lengths=[4000], depths=[0, 0.5, 1], densities=[0, 4],
+        tasks=["niah_single", "mined", "graph_bfs"],
+    )  # fmt: skip
+    asked = Counter(cell.task for cell in cells_of(sweep, pick_tasks(sweep)))
+    assert asked == {"niah_single": 6, "mined": 3, "graph_bfs": 1}

@@ -9,7 +9,7 @@ from typing import IO, Any
 import click
 import numpy as np
 
-from longctx.builder import Builder, pick_tasks
+from longctx.builder import Builder, cells_of, pick_tasks
 from longctx.cli._options import json_option, sample_options, sweep_fields
 from longctx.errors import LongctxError
 from longctx.plan import in_order
@@ -46,7 +46,7 @@ def command(
     count = tokens = 0
     with steps() as progress:
         builder = Builder(asked, tasks, corpora_folders, progress)
-        cells = in_order(asked.cells())
+        cells = in_order(cells_of(asked, tasks))
         for cell in cells:
             sample = builder.build(cell)
             if verify:
