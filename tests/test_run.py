@@ -40,7 +40,7 @@ def longctx(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     import longctx.run
 
     monkeypatch.chdir(tmp_path)
-    for name in ("Builder", "pick_tasks", "score"):
+    for name in ("Builder", "cells_of", "pick_tasks", "score"):
         monkeypatch.setattr(longctx.run, name, getattr(longctx.run, name))  # puts back what the next line changes
     toy.move_in()
     return World(capsys, monkeypatch)

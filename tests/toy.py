@@ -107,7 +107,13 @@ def move_in() -> None:
     """Let `longctx.run` build its samples here."""
     import longctx.run
 
-    for name, stand_in in (("Builder", Builder), ("pick_tasks", lambda *_: {}), ("score", score)):
+    stand_ins = {
+        "Builder": Builder,
+        "cells_of": lambda sweep, _: sweep.cells(),
+        "pick_tasks": lambda *_: {},
+        "score": score,
+    }
+    for name, stand_in in stand_ins.items():
         setattr(longctx.run, name, stand_in)
 
 
