@@ -78,6 +78,7 @@ def fill(
     frame: tuple[str, str],
     units: Units,
     closing: Closing | None,
+    numbers: Sequence[int] = (),
 ) -> tuple[Haystack, int]:
     """Build a haystack of as many units as fit.
 
@@ -87,6 +88,7 @@ def fill(
         frame: rendered text before and after the haystack.
         units: what it is made of.
         closing: fills the last tokens; None: they stay empty, and of a long haystack up to 0.1 % does.
+        numbers: of units, tried in this order in place of a search for the largest.
 
     Returns:
         The haystack, its spans in the order of the inserts, and its number of units.
@@ -101,6 +103,10 @@ def fill(
             f"{length:,} tokens are too few for the smallest haystack of this kind with what stands around it. "
             f"The shortest possible length with these is {length - smallest.gap + reserve:,}."
         )
+    for number in numbers:
+        built = _build(tokenizer, length, frame, units, number)
+        if built.gap >= reserve:
+            return _finish(tokenizer, frame, units, built, [])
     found, slope = _search(tokenizer, length, frame, units, smallest, closing)
     if closing is None:
         return _finish(tokenizer, frame, units, found, [])

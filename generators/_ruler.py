@@ -7,7 +7,8 @@ not in words. Other than there, a model with a chat template begins its answer i
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,7 @@ def listed_sample(
     units: Units,
     end: Closing,
     asked: int | None = None,
+    numbers: Sequence[int] = (),
     extra: Callable[[int], Mapping[str, Any]] | None = None,
 ) -> Sample:
     """The sample over a haystack that is made of units.
@@ -125,6 +127,7 @@ def listed_sample(
         units: what the haystack is made of.
         end: fills the last tokens, unless RULER's length rule holds.
         asked: how many of the spans are asked about: the first ones; None: all.
+        numbers: of units, tried in this order in place of a search.
         extra: number of units → further metadata.
 
     Raises:
@@ -134,10 +137,10 @@ def listed_sample(
     compat = mode_of(cell) == "compat"
     length = room(cell, budget)
     frame = tokenizer.frame(*around, cue=cue)
-    try:
-        haystack, count = fill(tokenizer, length=length, frame=frame, units=units, closing=None if compat else end)
-    except ImpossibleSample as error:
-        raise ImpossibleSample(with_budget(str(error), cell, budget)) from None
+    with counting_budget(cell, budget):
+        haystack, count = fill(
+            tokenizer, length=length, frame=frame, units=units, closing=None if compat else end, numbers=numbers
+        )
     more = extra(count) if extra else {}
     return make_sample(
         corpus,
@@ -154,8 +157,24 @@ def listed_sample(
     )
 
 
-def with_budget(message: str, cell: Cell, budget: int) -> str:
-    """A message about the prompt's length, for a mode in which the answer's tokens count as well."""
-    if mode_of(cell) == "fixed":
-        return message
-    return f"{message} These are tokens of the prompt; mode=compat needs {budget} more for the answer."
+def units_that_fit(cell: Cell, tokenizer: Tokenizer, around: tuple[str, str], units: Units, budget: int) -> int:
+    """How many units a prompt has room for.
+
+    Raises:
+        ImpossibleSample: not even for the least.
+    """
+    frame = tokenizer.frame(*around, cue=wording("cue"))
+    with counting_budget(cell, budget):
+        return fill(tokenizer, length=room(cell, budget), frame=frame, units=units, closing=None)[1]
+
+
+@contextmanager
+def counting_budget(cell: Cell, budget: int) -> Iterator[None]:
+    """Let an error about the prompt's length say what mode=compat needs on top."""
+    try:
+        yield
+    except ImpossibleSample as error:
+        if mode_of(cell) == "fixed":
+            raise
+        more = f"These are tokens of the prompt; mode=compat needs {budget} more for the answer."
+        raise ImpossibleSample(f"{error} {more}") from None

@@ -27,7 +27,7 @@ from longctx.types import Cell, Sample
 from ._fill import Units
 from ._kinds import KINDS, KindFact, draw_kind, kind_fact
 from ._lines import interleave
-from ._ruler import MODE, about, closing, listed_sample, mode_of, one_of, room, whole, with_budget, wording
+from ._ruler import MODE, about, closing, counting_budget, listed_sample, mode_of, one_of, room, whole, wording
 from ._ruler_reading import read_notes
 
 BUDGET = 128  # tokens that RULER lets a model generate
@@ -246,13 +246,11 @@ def _in_documents(
 ) -> Sample | None:
     """The sample over the corpus's documents; None where they hold one of its keys or values."""
     seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
-    try:
+    with counting_budget(cell, BUDGET):
         haystack = assemble(
             corpus, tokenizer, length=room(cell, BUDGET), frame=tokenizer.frame(before, after, cue=cue),
             inserts=needles.inserts, seed=seed, host=host, headers=corpus.mixed,
         )  # fmt: skip
-    except ImpossibleSample as error:
-        raise ImpossibleSample(with_budget(str(error), cell, BUDGET)) from None
     values = [insert.value for insert in needles.inserts]
     if not is_unique([*needles.keys, *values], haystack.text, needles.inserts):
         return None

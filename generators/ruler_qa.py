@@ -22,7 +22,7 @@ from longctx.corpus import Corpus
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.exact import Insert
 from longctx.generated import CLOSING, Part
-from longctx.samples import facts_seed, haystack_seed, is_unique, pick_host, variant
+from longctx.samples import facts_seed, is_unique, pick_host, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Place, Sample
@@ -106,13 +106,18 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, hops: int) -> Samp
     if path is not None:
         asked = _from_file(corpus, cell, tokenizer, path, compat)
         return _over(corpus, cell, tokenizer, asked, compat)
-    articles = Articles(corpus, haystack_seed(corpus, cell), pick_host(corpus, cell))
+    articles = Articles(corpus, _seed(corpus, cell), pick_host(corpus, cell))
     for attempt in range(_DRAWS):
         asked = _about_corpus(corpus, cell, articles, hops, attempt)
         sample = _over(corpus, cell, tokenizer, asked, compat)
         if compat or is_unique(asked.unique, before(sample.prompt, asked.question), _inserts(cell, asked)):
             return sample
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds a key or value of all {_DRAWS} facts that were drawn.")
+
+
+def _seed(corpus: Corpus, cell: Cell) -> str:
+    """Names the order of documents: the same at every length, so that a longer haystack only has more of them."""
+    return f"{corpus.hash}:{facts_seed(cell)}:{cell.task}"
 
 
 def _inserts(cell: Cell, asked: _Asked) -> list[Insert]:
@@ -251,7 +256,7 @@ def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, comp
     if not compat:
         random.Random(SEED).shuffle(order)
     chosen = file.questions[order[cell.seed % len(order)]]
-    seed = haystack_seed(corpus, cell)
+    seed = _seed(corpus, cell)
     rng = random.Random(f"{seed}:documents")
     near = rng.sample(chosen.near, len(chosen.near))
     rest = [index for index in range(len(file.documents)) if index not in {*chosen.golden, *near}]
