@@ -39,7 +39,10 @@ def spans(patterns: tuple[re.Pattern[str], ...], text: str) -> Iterator[Span]:
             behind = -end
 
 
-_BEFORE = re.compile(r"\d\)?(?:\s?[%€]|\s[a-zA-Z]+)?,?\s?(?:to|or|bis|oder|–|-)\s?$")
+_BEFORE = re.compile(
+    r"(?:\d\)?(?:\s?[%€]|\s[a-zA-Z]+)?|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|eighteen)(?:\s[a-z]+)?)"
+    r",?\s?(?:to|or|bis|oder|–|-)\s?$"
+)
 _BEHIND = re.compile(r"\s?(?:to|or|bis|oder|–|-)\s?[$€£]?\d")
 
 

@@ -11,7 +11,7 @@ from longctx.mining._pattern import Kind, Span, in_a_range, spans
 
 _SCALE = r"(?:\s(?:thousand|million|billion|trillion|Mio\.|Mrd\.|Millionen|Milliarden))?"
 _PATTERNS = (
-    re.compile(rf"(?<![\w$€£¥])(?:US|U\.S\.|CA|C|A|HK|NZ|S)?[$€£¥]\s?{NUMBER}{_SCALE}{AFTER}"),
+    re.compile(rf"(?<![\w$€£¥])(?:(?:US|U\.S\.) ?|CA|C|A|HK|NZ|S)?[$€£¥]\s?{NUMBER}{_SCALE}{AFTER}"),
     re.compile(rf"\b(?:USD|EUR|GBP|CHF|JPY|RMB|CNY|CAD|AUD|Rs\.?)\s{NUMBER}{_SCALE}{AFTER}"),
     re.compile(
         rf"{BEFORE}{NUMBER}(?:\s(?:Mio\.|Mrd\.|Millionen|Milliarden|millions|milliards|millones|million|billion))?"

@@ -44,8 +44,14 @@ def find(text: str) -> Iterator[Span]:
     return spans(tuple(pattern for _, pattern in _FORMS), text)
 
 
-def change(value: str, rng: Random, language: str) -> str | None:
-    """The same way of writing, with another day between three weeks and three years away."""
+def parse(value: str) -> date | None:
+    """The day that a value names; None where there is no such day."""
+    read = _read(value)
+    return read[2] if read else None
+
+
+def _read(value: str) -> tuple[re.Match[str], str, date] | None:
+    """A value's parts, the style of its month's name, if it has one, and its day."""
     found = next(((styles, match) for styles, pattern in _FORMS if (match := pattern.fullmatch(value))), None)
     if found is None:
         return None
@@ -55,9 +61,18 @@ def change(value: str, rng: Random, language: str) -> str | None:
     number = _MONTHS[style].index(groups["m"]) + 1 if style else int(groups["m"])
     year = int(groups["y"]) + (2000 if len(groups["y"]) == 2 else 0)
     try:
-        old = date(year, number, int(groups["d"]))
+        return match, style, date(year, number, int(groups["d"]))
     except ValueError:
         return None  # 31 April
+
+
+def change(value: str, rng: Random, language: str) -> str | None:
+    """The same way of writing, with another day between three weeks and three years away."""
+    read = _read(value)
+    if read is None:
+        return None
+    match, style, old = read
+    groups = match.groupdict()
     new = old + timedelta(days=rng.choice((-1, 1)) * rng.randint(21, 1100))
     # Two digits where the old date shows that it is written so.
     two = len(groups["d"]) == 2 and (groups["d"][0] == "0" or "t" in groups or not style and len(groups["m"]) == 2)

@@ -11,6 +11,7 @@ from random import Random
 
 from longctx.mining import constants, signatures
 from longctx.mining.facts import MinedFact
+from longctx.mining.fitting import fits
 from longctx.mining.prose import PROSE_KINDS
 from longctx.scorers import normalise, occurrences
 
@@ -42,6 +43,8 @@ def edit(fact: MinedFact, seed: str, stands: Callable[[str], bool]) -> MinedFact
         if value == fact.value or occurrences(normalise(value), normalise(passage)) != 1 or stands(value):
             continue
         if occurrences(normalise(value), normalise(fact.question)):
+            continue
+        if not fits(fact.kind, fact.passage, fact.value, value):
             continue
         if fact.file.endswith((".py", ".pyi")) and not _parses(passage):
             continue

@@ -8,6 +8,7 @@ from longctx.documents import locate
 from longctx.errors import UsageError, unknown
 from longctx.mining import constants, durations, prose, records, signatures
 from longctx.mining.facts import KINDS, MinedFact, fact_id
+from longctx.mining.giveaways import tells
 from longctx.mining.index import Index
 from longctx.scorers import normalise, occurrences
 from longctx.types import Document
@@ -72,12 +73,12 @@ def _found(
 def _fact(
     document: Document, kind: str, value: str, question: str, begin: int, end: int, language: str, index: Index
 ) -> MinedFact | None:
-    """The fact, if its value stands once in its passage and not in its question."""
+    """The fact, if its value stands once in its passage, and nothing around it tells the value."""
     passage = document.text[begin:end]
     bare = normalise(value)
     if passage.count(value) != 1 or occurrences(bare, normalise(passage)) != 1:
         return None
-    if occurrences(bare, normalise(question)):
+    if occurrences(bare, normalise(question)) or tells(kind, value, passage, question):
         return None
     place = locate(document, begin)
     offset = len(document.text[:begin].encode())

@@ -43,7 +43,7 @@ def cloze(sentence: str, begin: int, end: int) -> tuple[str, str, str]:
                 opening, before = "… ", " ".join(words[-_BEFORE:])
             if len(rest) > _BEHIND:
                 closing, behind = " …", " ".join(rest[:_BEHIND])
-    behind = behind.rstrip(".。") if not closing else behind
+    behind = behind.rstrip(" .。") if not closing else behind.rstrip()
     return f"{opening}{before}{BLANK}{behind}{closing}", before, behind
 
 

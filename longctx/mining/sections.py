@@ -23,7 +23,8 @@ _PATTERNS = (
 
 _LISTED_BEFORE = re.compile(r"(?:and|or|s,|this|This|sub) $")
 _LISTED_BEHIND = re.compile(
-    r"\s?(?:(?:,|and|or|through|to|und|oder|bis|et|y)\s(?:\(|\d)|et seq|[a-z] \(|(?:–|-)\s?\(?\w)"
+    r"\s\((?:[a-z]|[ivx]+|\d)\)|[°º]"
+    r"|\s?(?:(?:,|and|or|through|to|und|oder|bis|et|y)\s(?:\(|\d)|et seq|[a-z] \(|(?:–|-)\s?\(?\w)"
 )
 
 
