@@ -43,8 +43,8 @@ def _read(what: str, words: dict[str, str], body: str) -> str:
         match = re.compile(rf"^{re.escape(words['field'])}:[ \t]*(.*)$", re.MULTILINE).search(body, max(at, 0))
         return match[1] if match and at >= 0 else ""
     if what == "signature":
-        function = re.search(rf"\bdef\s+{re.escape(words['name'])}\(", body)
-        pattern = re.compile(rf"\b{re.escape(words['parameter'])}\s*(?::[^=,]+)?=\s*([^,\n)]+)")
+        function = re.search(rf"\b(?:def|function[ \t]*\*?)\s+{re.escape(words['name'])}[ \t]*\(", body)
+        pattern = re.compile(rf"(?<!\w){re.escape(words['parameter'])}\s*(?::[^=,]+)?=\s*([^,\n)]+)")
         match = pattern.search(body, function.end()) if function else None
         return match[1] if match else ""
     begin = 0
@@ -52,10 +52,13 @@ def _read(what: str, words: dict[str, str], body: str) -> str:
         owner = re.search(rf"\bclass\s+{re.escape(words['owner'])}\b", body)
         begin = owner.end() if owner else len(body)
     name = re.escape(words["name"])
-    match = re.compile(rf"\b{name}\s*(?::[^=\n]+|[ \t]\w+)?=\s*([^\n]+)|\bdefine[ \t]+{name}[ \t]+([^\n]+)").search(
-        body, begin
+    forms = (
+        rf"(?<![\w$]){name}\s*(?::[^=\n]+|[ \t]\w+)?=\s*([^\n]+)",
+        rf"\bdefine[ \t]+{name}[ \t]+([^\n]+)",
+        rf"(?<![\w$]){name}[\"']?[ \t]*:[ \t]+([^\n]+)",
     )
-    return (match[1] or match[2]) if match else ""
+    found = next((match for form in forms if (match := re.compile(form).search(body, begin))), None)
+    return found[1] if found else ""
 
 
 def _between(left: list[str], right: list[str], body: str) -> str:

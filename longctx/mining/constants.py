@@ -1,4 +1,4 @@
-"""Named constants: in Python by its parser; in other languages by the words that declare one."""
+"""Named constants: in Python by its parser; in other languages and in settings by what declares one."""
 
 from __future__ import annotations
 
@@ -10,21 +10,11 @@ from dataclasses import dataclass
 from random import Random
 
 from longctx.mining._code import comment_above, literal_text, other_literal, python_tree, segment
+from longctx.mining.declared import declared
 from longctx.mining.questions import ask
 from longctx.types import Document
 
 _LONGEST = 40  # lines of a class that is shown whole
-_LITERAL = r"""(?P<value>-?\d[\d.]*\d|-?\d|0[xX][0-9a-fA-F]+|"[^"\\\n]{3,60}"|'[^'\\\n]{3,60}')"""
-_NAME = r"(?P<name>[A-Z][A-Z0-9_]{3,60})"
-_DECLARED = (
-    re.compile(rf"^#[ \t]*define[ \t]+{_NAME}[ \t]+\(?{_LITERAL}[uUlLfF]*\)?(?=\s|$)", re.MULTILINE),
-    re.compile(
-        r"^[ \t]*(?:(?:export|public|private|protected|internal|pub|static|final|constexpr|extern|readonly|inline)\s+)*"
-        r"(?:const|final|constexpr|static|let|val|var)\s+(?:[\w:<>\[\]]+\s+)*?"
-        rf"{_NAME}(?:\s*:\s*[\w&'<> ]+|\s+[\w.]+)?\s*=\s*{_LITERAL}[uUlLfF]*\s*;?[ \t]*(?://.*)?$",
-        re.MULTILINE,
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +34,7 @@ def find(document: Document) -> Iterator[CodeFact]:
     if tree is not None:
         yield from _python(document.text, tree)
     elif not document.path.endswith((".py", ".pyi")):
-        yield from _declared(document.text)
+        yield from _declared(document)
 
 
 def _python(text: str, tree: ast.Module) -> Iterator[CodeFact]:
@@ -74,23 +64,19 @@ def _assigned(text: str, node: ast.stmt, whole: ast.stmt, owner: str) -> Iterato
     yield CodeFact(value, asked, begin, end, target.id)
 
 
-def _declared(text: str) -> Iterator[CodeFact]:
-    for pattern in _DECLARED:
-        for match in pattern.finditer(text):
-            begin = text.rfind("\n", 0, match.start()) + 1
-            yield CodeFact(
-                match["value"].strip("\"'"),
-                ask("constant", "en", name=match["name"]),
-                comment_above(text, begin),
-                match.end(),
-                match["name"],
-            )
+def _declared(document: Document) -> Iterator[CodeFact]:
+    text = document.text
+    for name, value, at, end in declared(document):
+        begin = comment_above(text, text.rfind("\n", 0, at) + 1)
+        yield CodeFact(value, ask("constant", "en", name=name), begin, end, name.rsplit(".", 1)[-1])
 
 
 def defined_once(texts: Iterable[str]) -> frozenset[str]:
-    """Names in capitals that are set, declared or given as an argument in one place of all texts."""
+    """Names that are set, declared or given as an argument in one place of all texts."""
     counts: Counter[str] = Counter()
-    pattern = re.compile(r"\b([A-Z][A-Z0-9_]{3,60})\b(?=\s*(?::[^=\n]{0,40})?=[^=]|[ \t]+\(?[\d\"'-]|\s*:\s)")
+    pattern = re.compile(
+        r"(?<![\w$-])([A-Za-z_$][\w$-]{3,60}+)(?=[\"']?(?:[ \t]+[\w.]+)?\s*(?::[^=\n]{0,40})?:?=[^=>]|[ \t]+\(?[\d\"'-]|[\"']?\s*:\s)"
+    )
     for text in texts:
         counts.update(pattern.findall(text))
     return frozenset(name for name, count in counts.items() if count == 1)

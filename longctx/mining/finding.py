@@ -60,7 +60,7 @@ def _found(
     if document.format not in _NO_PROSE:
         yield from records.find(document, index)
         yield from prose.find(document, index)
-    if document.format == "code":
+    if document.format in ("code", "json"):
         for kind, found, once in (
             ("constant", constants.find(document), names),
             ("signature", signatures.find(document), functions),

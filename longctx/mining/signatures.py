@@ -1,4 +1,4 @@
-"""Function signatures: which default value a parameter has."""
+"""Function signatures: which default value a parameter has; in Python by its parser, in scripts by pattern."""
 
 from __future__ import annotations
 
@@ -14,10 +14,23 @@ from longctx.mining.questions import ask
 from longctx.types import Document
 
 _LONGEST = 45  # lines of a function that is shown whole
+_SCRIPTS = (".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".php")
+_FUNCTION = re.compile(
+    r"^(?:export[ \t]+)?(?:default[ \t]+)?(?:async[ \t]+)?function[ \t]*\*?[ \t]*(?P<name>\w{4,})[ \t]*\("
+    r"(?P<parameters>[^(){}]*)\)[^{}\n]*\s?\{",
+    re.MULTILINE,
+)
+_PARAMETER = re.compile(
+    r"(?:^|,)\s*(?:[?\w|]+\s+)?(?P<name>\$?\w+)\??(?:\s*:\s*[\w<>\[\] |]+)?\s*=\s*"
+    r"""(?P<value>-?\d[\d._]*|"[^"\\\n]{3,60}"|'[^'\\\n]{3,60}')\s*(?=,|$)"""
+)
 
 
 def find(document: Document) -> Iterator[CodeFact]:
-    """Parameters with a literal default, each with the whole function, at the top level of a Python file."""
+    """Parameters with a literal default, each with the whole function, at the top level of a file."""
+    if document.path.endswith(_SCRIPTS):
+        yield from _scripts(document.text)
+        return
     tree = python_tree(document)
     for node in tree.body if tree else ():
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or len(node.name) < 4:
@@ -33,6 +46,21 @@ def find(document: Document) -> Iterator[CodeFact]:
                 yield CodeFact(value, question, begin, end, node.name)
 
 
+def _scripts(text: str) -> Iterator[CodeFact]:
+    """Functions at the left edge, up to the brace that closes them there."""
+    for match in _FUNCTION.finditer(text):
+        line_end = text.find("\n", match.end())
+        one_line = line_end < 0 or text[match.end() : line_end].rstrip().endswith("}")
+        closing = re.compile(r"^\}", re.MULTILINE).search(text, match.end())
+        end = (line_end if line_end > 0 else len(text)) if one_line else closing.end() if closing else -1
+        if end < 0 or text.count("\n", match.start(), end) >= _LONGEST:
+            continue
+        for parameter in _PARAMETER.finditer(match["parameters"]):
+            name, value = parameter["name"], parameter["value"].strip("\"'")
+            question = ask("signature", "en", parameter=name, name=match["name"])
+            yield CodeFact(value, question, comment_above(text, match.start()), end, match["name"])
+
+
 def _defaults(args: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
     positional = [*args.posonlyargs, *args.args]
     yield from zip(positional[len(positional) - len(args.defaults) :], args.defaults, strict=True)
@@ -45,7 +73,7 @@ def defined_once(texts: Iterable[str]) -> frozenset[str]:
     """Names of functions and methods that are defined in one place of all texts."""
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(re.findall(r"\bdef\s+(\w+)", text))
+        counts.update(re.findall(r"\b(?:def|function[ \t]*\*?|func|fn)\s+(\w+)", text))
     return frozenset(name for name, count in counts.items() if count == 1)
 
 

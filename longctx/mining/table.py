@@ -120,7 +120,7 @@ def _fact(where: str, row: Mapping[str, str], documents: Mapping[str, Document])
         raise UsageError(f"{where}: the question tells its answer, {value!r}.")
     place = locate(document, span[0])
     begin = len(document.text[: span[0]].encode())
-    language = "code" if document.format == "code" else language_of(passage) or "en"
+    language = "code" if kind in ("constant", "signature") else language_of(passage) or "en"
     return MinedFact(
         id=row["id"],
         kind=kind,
