@@ -33,6 +33,7 @@ from longctx.voice import Voice
 _TEXT = Path(__file__).parent / "text"
 _DRAWS = 12  # times that other names are drawn when the filler holds the one that is asked for
 _OTHERS = 7  # names among the choices that stand nowhere in the documents
+_RUN = 6  # letters in a row that two words of one family have in common, as in "Schulden" and "überschuldet"
 _LEAST_WRONG = 4  # wrong fillers of a pair
 _UNSTATED = "That is not stated."
 _WORD = re.compile(r"[^\W\d_]+")
@@ -79,12 +80,19 @@ class Pairs:
         return [word for word in dict.fromkeys(words) if word not in self.stop_words and len(word) > 1]
 
     def _akin(self, one: str, other: str) -> bool:
-        """Stricter than a stemmer: a common beginning of five letters is enough, or one word within the other."""
+        """Stricter than a stemmer: a common beginning of five letters is enough, or six letters in a row anywhere.
+
+        Short words count where one begins with the other: "tax" and "taxes", "city" and "cities", "use" and "using".
+        """
         if any(one in forms and other in forms for forms in self.irregular):
             return True
         short, long = sorted((_plain(one), _plain(other)), key=len)
-        within = short in long if len(short) > 4 else long.startswith(short) and len(short) > 2
-        return within or len(short) > 4 and short[:5] == long[:5]
+        if len(short) > 4 and (short in long or short[:5] == long[:5]):
+            return True
+        if any(short[at : at + _RUN] in long for at in range(len(short) - _RUN + 1)):
+            return True
+        stem = short[:-1] if short[-1] in "ey" and len(short) > 3 else short
+        return len(stem) > 2 and long.startswith(stem)
 
 
 def _plain(word: str) -> str:
@@ -259,7 +267,8 @@ def _pick(pairs: Sequence[Pair], cell: Cell, rng: random.Random) -> Pair:
 
 def _names(pair: Pair, count: int, rng: random.Random, language: str) -> dict[str, str]:
     """Names as they stand in a needle → what an answer must hold of them; none of these is part of another."""
-    endings = load_pairs(language).endings
+    pairs = load_pairs(language)
+    endings = pairs.endings
     drawn: dict[str, str] = {}
     taken: set[str] = set()
     for _ in range(20 * count + 1000):
@@ -271,7 +280,7 @@ def _names(pair: Pair, count: int, rng: random.Random, language: str) -> dict[st
             name = value = re.sub(r" \w\.(?= )", "", name)  # answers leave initials out
         if pair.subject == "product" and " " not in name:
             continue  # "Acucore" is part of "Acucore XR"
-        if value not in taken:
+        if value not in taken and not pairs.shared_words(pair.question, name):
             taken.add(value)
             drawn[name] = value
     raise ImpossibleSample(

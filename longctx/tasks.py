@@ -6,6 +6,7 @@ import importlib
 import inspect
 import random
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,7 +83,8 @@ def task(
     def mark(function: Function) -> Function:
         summary, _, rest = inspect.cleandoc(function.__doc__ or "").partition("\n")
         _, _, example = rest.partition("Example:\n")
-        lines = [line for line in inspect.cleandoc(example).split("\n\n")[0].splitlines() if line.strip()]
+        # Cut first: what follows in the docstring stands further left, and would keep the example indented.
+        lines = [line for line in textwrap.dedent(example.split("\n\n")[0]).splitlines() if line.strip()]
 
         def build(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             made: Sample = function(corpus, _at_depth(cell, depth), tokenizer)

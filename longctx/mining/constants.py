@@ -75,7 +75,8 @@ def defined_once(texts: Iterable[str]) -> frozenset[str]:
     """Names that are set, declared or given as an argument in one place of all texts."""
     counts: Counter[str] = Counter()
     pattern = re.compile(
-        r"(?<![\w$-])([A-Za-z_$][\w$-]{3,60}+)(?=[\"']?(?:[ \t]+[\w.]+)?\s*(?::[^=\n]{0,40})?:?=[^=>]|[ \t]+\(?[\d\"'-]|[\"']?\s*:\s)"
+        r"(?<![\w$-])([A-Za-z_$][\w$-]{3,60}+)"
+        r"(?=[\"']?(?:[ \t]+[\w.]+)?\s*(?::[^=\n]{0,40})?:?=[^=>]|[ \t]+\(?[\d\"'-]|[\"']?\s*:\s)"
     )
     for text in texts:
         counts.update(pattern.findall(text))

@@ -44,15 +44,8 @@ class Index:
         size, at, number = min(sizes)
         if size > _MANY:
             return min(most, occurrences(phrase, self.text))
-        found = 0
-        for place in self._order[self._bounds[number] : self._bounds[number + 1]]:
-            begin = int(self._starts[place]) - at
-            if begin >= 0 and self.text.startswith(phrase, begin):
-                # Around it, as much as says whether it is a word or number of its own.
-                found += occurrences(phrase, self.text[max(0, begin - 3) : begin + len(phrase) + 24]) > 0
-                if found == most:
-                    break
-        return found
+        places = self._starts[self._order[self._bounds[number] : self._bounds[number + 1]]] - at
+        return count_in(self.text, phrase, map(int, places), most)
 
     def rare(self, words: str) -> tuple[int, int]:
         """Of the runs of `SHINGLE` words in `words`, how many stand once in the documents, and how many there are."""
@@ -62,6 +55,18 @@ class Index:
             return 0, 0
         counts = np.searchsorted(self._sorted, hashes, "right") - np.searchsorted(self._sorted, hashes, "left")
         return int(np.count_nonzero(counts <= 1)), len(hashes)
+
+
+def count_in(text: str, phrase: str, places: Iterable[int], most: int) -> int:
+    """At how many of the places a phrase stands as a word or number of its own, but `most` at most; both normalised."""
+    found = 0
+    for begin in places:
+        if begin >= 0 and text.startswith(phrase, begin):
+            # Around it, as much as says whether it is one of its own.
+            found += occurrences(phrase, text[max(0, begin - 3) : begin + len(phrase) + 24]) > 0
+            if found == most:
+                break
+    return found
 
 
 def _hashes(words: np.ndarray) -> np.ndarray:

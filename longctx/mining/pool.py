@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,8 +16,9 @@ from longctx.content import cache_folder
 from longctx.corpus import Corpus
 from longctx.mining.facts import MinedFact
 from longctx.mining.finding import mine
+from longctx.mining.index import count_in
 from longctx.mining.table import read_csv
-from longctx.scorers import normalise, occurrences
+from longctx.scorers import normalise
 from longctx.tokens import byte_offsets
 from longctx.types import Document
 
@@ -82,14 +83,21 @@ def kept(corpus: Corpus, path: Path, digest: str) -> tuple[MinedFact, ...]:
 
 
 def often(corpus: Corpus) -> Callable[[str], int]:
-    """How often a value stands in a corpus, as scorers compare."""
+    """How often a value stands in a corpus, as scorers compare; 2 means more than once."""
     text = _normalised(corpus)
 
     def count(value: str) -> int:
         value = normalise(value)
-        return occurrences(value, text) if value in text else 0
+        return count_in(text, value, _places(value, text), 2)
 
     return count
+
+
+def _places(value: str, text: str) -> Iterator[int]:
+    at = text.find(value) if value else -1
+    while at >= 0:
+        yield at
+        at = text.find(value, at + 1)
 
 
 @lru_cache(maxsize=2)
