@@ -238,7 +238,7 @@ def test_a_person_strikes_out_and_rewords(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(found).removeprefix("\ufeff"), newline="")))
     rows[0]["keep"], rows[1]["question"] = "0", "What does it come to?"
     # What a spreadsheet does: semicolons, its own way to write dates and percentages, its own line ends.
-    rows[2]["value"] = "00:00"
+    rows[2]["value"] = {"4.75%": "0,0475", "March 4, 2031": "04.03.2031", "$412,750": "412750"}[rows[2]["value"]]
     for row in rows:
         row["passage"] = row["passage"].replace("\n", "\r\n")
     path = tmp_path / "facts.csv"

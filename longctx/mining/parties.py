@@ -49,9 +49,17 @@ def find(text: str) -> Iterator[Span]:
             and len(name.split()) > 1
             and not _NO_NAME.search(name)
             and not _PART.search(text[:begin])
+            and not _has_initials(name, text)
             and not name.isupper()
         ):
             yield begin, end
+
+
+def _has_initials(name: str, text: str) -> bool:
+    """True where the text goes on with the first letters of a name: they would not fit another one."""
+    words = re.findall(r"\b[A-Z]\w*", re.sub(rf",? {_LEGAL}$", "", name))
+    letters = "".join(word[0] for word in words)
+    return len(letters) > 1 and bool(re.search(rf"\b{letters}[A-Z]?\b", text))
 
 
 def change(value: str, rng: Random, language: str) -> str | None:

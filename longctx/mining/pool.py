@@ -8,12 +8,13 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
 from longctx.content import cache_folder
 from longctx.corpus import Corpus
+from longctx.mining.durations import is_in_words
 from longctx.mining.facts import MinedFact
 from longctx.mining.finding import mine
 from longctx.mining.index import count_in
@@ -74,12 +75,14 @@ def kept(corpus: Corpus, path: Path, digest: str) -> tuple[MinedFact, ...]:
     Raises:
         UsageError: as `table.read_csv`.
     """
-    unique = {fact.id for fact in pool(corpus) if fact.unique}
+    mined = {(fact.id, fact.value): fact.unique for fact in pool(corpus)}
     stands = often(corpus)
-    return tuple(
-        fact if fact.id in unique or stands(fact.value) == 1 else MinedFact(**{**asdict(fact), "unique": False})
-        for fact in read_csv(path, documents_of(corpus))
-    )
+
+    def once(fact: MinedFact) -> bool:
+        known = mined.get((fact.id, fact.value))
+        return stands(fact.value) == 1 and not is_in_words(fact.value) if known is None else known
+
+    return tuple(replace(fact, unique=once(fact)) for fact in read_csv(path, documents_of(corpus)))
 
 
 def often(corpus: Corpus) -> Callable[[str], int]:

@@ -13,6 +13,7 @@ from longctx.errors import UsageError, unknown
 from longctx.mining.facts import KINDS, MinedFact, fact_id
 from longctx.mining.passages import language_of
 from longctx.mining.prose import PROSE_KINDS
+from longctx.mining.rewritten import is_rewritten
 from longctx.scorers import normalise, occurrences
 from longctx.types import Document
 
@@ -81,9 +82,10 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise UsageError(f"The facts file {path} cannot be read: {(error.strerror or str(error)).lower()}.") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path} is not UTF-8; save it as “CSV UTF-8”.") from None
-    lines = text.split("\n", 1)[0]
+    text = re.sub(r"\Asep=.\r?\n", "", text)  # which some spreadsheets write, and others want to read
+    first = text.split("\n", 1)[0]
     # Excel separates by what the system's lists are separated by.
-    separator = max(",;\t", key=lines.count)
+    separator = max(",;\t", key=first.count)
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=False))
     if not rows or not any(cell.strip() for cell in rows[0]):
         raise UsageError(f"{path} is empty; `longctx mine DOCS --out {path.name}` writes one.")
@@ -115,7 +117,10 @@ def _fact(where: str, row: Mapping[str, str], documents: Mapping[str, Document])
     passage = document.text[span[0] : span[1]]
     value = _as_it_stood(row["id"], document.path, kind, passage, value)
     if passage.count(value) != 1 or not value or occurrences(normalise(value), normalise(passage)) != 1:
-        raise UsageError(f"{where}: the value {value!r} must stand once in the passage, as it is written there.")
+        raise UsageError(
+            f"{where}: the value {value!r} must stand once in the passage, as it is written there; to ask about "
+            "a changed value, run with edit=edited."
+        )
     if occurrences(normalise(value), normalise(question)):
         raise UsageError(f"{where}: the question tells its answer, {value!r}.")
     place = locate(document, span[0])
@@ -137,14 +142,15 @@ def _fact(where: str, row: Mapping[str, str], documents: Mapping[str, Document])
 
 
 def _as_it_stood(fact: str, file: str, kind: str, passage: str, value: str) -> str:
-    """The value that the fact's id was made with: spreadsheets rewrite dates, amounts and percentages."""
-    if value and passage.count(value) == 1 and fact_id(file, kind, passage, value) == fact:
+    """The value as a person left it; what a spreadsheet made of it is taken back, by what the id was made with."""
+    if passage.count(value) == 1 and occurrences(normalise(value), normalise(passage)) == 1:
         return value
     if kind in PROSE_KINDS:
         found = [passage[begin:end].rstrip(".") for begin, end in PROSE_KINDS[kind].find(passage)]
     else:
         found = [a or b or c for a, b, c in _LITERAL.findall(passage)]
-    return next((other for other in found if fact_id(file, kind, passage, other) == fact), value)
+    original = next((other for other in found if fact_id(file, kind, passage, other) == fact), None)
+    return original if original is not None and is_rewritten(value, original) else value
 
 
 def _find(passage: str, text: str) -> tuple[int, int] | None:

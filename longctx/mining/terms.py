@@ -64,9 +64,13 @@ def _rest(sentence: str, end: int) -> str | None:
 
 
 def change(value: str, rng: Random, language: str) -> str | None:
-    """A term that nobody uses, made of two or three words."""
+    """A term that nobody uses, made of two or three words; in English it names a thing of the same sort."""
     parts = table("terms")
-    return "".join(rng.choice(part) for part in parts.get(language) or parts["en"])
+    made = [rng.choice(part) for part in parts.get(language) or parts["en"]]
+    sort = re.search(r" [A-Z][a-z]{2,}$", value)
+    if sort and language == "en":
+        made[-1] = sort[0]  # such Party, the "Tiered Margin Party"
+    return "".join(made)
 
 
 KIND = Kind("term", find, change, rest)
