@@ -53,7 +53,7 @@ def _read(what: str, words: dict[str, str], body: str) -> str:
         begin = owner.end() if owner else len(body)
     name = re.escape(words["name"])
     forms = (
-        rf"(?<![\w$]){name}\s*(?::[^=\n]+|[ \t]\w+)?=\s*([^\n]+)",
+        rf"(?<![\w$]){name}(?:[ \t]*:[^=\n]+|[ \t]+\w+)?\s*=\s*([^\n]+)",
         rf"\bdefine[ \t]+{name}[ \t]+([^\n]+)",
         rf"(?<![\w$]){name}[\"']?[ \t]*:[ \t]+([^\n]+)",
     )

@@ -92,6 +92,10 @@ def test_needle_and_question_share_no_content_word(language: str, pair: Any) -> 
         ("Who sold it?", "He sells trucks.", ["sold"]),
         ("Which supplier is it?", "Supplies are late.", ["supplier"]),
         ("Which port is it?", "The seaport of Genoa.", []),
+        ("Which city is it?", "Two cities in Ohio.", ["city"]),
+        ("Who uses it?", "It was in use, and using it was easy.", ["uses"]),
+        ("Who carries it?", "It is hard to carry.", ["carries"]),
+        ("Whose taxes are due?", "A tax on salt.", ["taxes"]),
         ("Who of them is where?", "They are who they were.", []),
     ],
 )
@@ -102,6 +106,7 @@ def test_words_are_shared_in_whatever_form(one: str, other: str, shared: list[st
 def test_german_words_are_shared_inside_compounds() -> None:
     assert pairs("de").shared_words("Wem gehört das Lager?", "Die Lagerhalle steht leer.") == ["lager"]
     assert pairs("de").shared_words("Wer mietet Häuser?", "Ein Haus am See.") == ["häuser"]
+    assert pairs("de").shared_words("Wer ist überschuldet?", "Die Schulden steigen.") == ["überschuldet"]
     assert pairs("de").shared_words("Wer schloss den Vertrag?", "Der Mietvertrag liegt bei.") == ["vertrag"]
 
 
@@ -171,6 +176,14 @@ def test_the_same_pair_and_names_are_asked_at_every_length_and_depth() -> None:
         for depth in (0.0, 0.7)
     }
     assert len(needles) == 1
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_no_name_shares_a_word_with_the_question(name: str) -> None:
+    for sample in drawn(name, density=60.0):
+        asked = sample.metadata
+        assert len(asked["choices"]) > 20
+        assert not pairs("en").shared_words(asked["question"], " ".join(asked["choices"]))
 
 
 def test_needles_in_code_are_comments() -> None:

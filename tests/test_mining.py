@@ -20,6 +20,7 @@ from longctx.mining import COLUMNS, MinedFact, edit, mine, read_csv, to_csv
 from longctx.mining.index import Index
 from longctx.mining.prose import PROSE_KINDS
 from longctx.scorers import normalise, occurrences
+from longctx.tasks import _load
 from longctx.types import Document
 
 CONTRACT = """SUPPLY AGREEMENT
@@ -336,3 +337,37 @@ def test_the_command_writes_and_checks_a_table(tmp_path: Path, monkeypatch: pyte
     few = CliRunner().invoke(command, [str(folder), "--limit", "4", "--kinds", "date,amount"], catch_exceptions=False)
     assert "4 of 7 facts: 2 amount, 2 date." in few.stderr and few.stdout.count("\n\n") == 4
     assert "To which value" not in few.stdout
+
+
+SOURCES = {
+    "a.go": "package a\n\n// Longest.\nconst MaxWait = 9077\n\nconst (\n\tretryLimit int = 4711\n\tother = iota\n)\n",
+    "b.ts": "// Pause.\nexport const pauseMillis = 2531;\n",
+    "c.mjs": 'export function openGate(gate, delay = 7331, unit = "bar") {\n  const inner = 5551;\n  run(gate);\n}\n',
+    "c.toml": "[gate]\nmax-sluices = 4812  # at most\nactive = true\n",
+    "d.yaml": "server:\n  portNumber: 8099\n  host_name: gate-07.example\n",
+    "e.json": '{\n  "compilerTarget": "es2031",\n  "list": [1, 2]\n}\n',
+    "f.properties": "server.sluice_port=9911\n",
+    "G.java": "class G {\n    public static final int WEIR_COUNT = 4242;\n}\n",
+    "h.rs": "pub const MAX_GATES: usize = 1624;\n",
+    "i.php": "<?php\nfunction closeGate($gate, int $pause = 3112)\n{\n    return 1;\n}\n",
+}
+VALUES = "9077 4711 2531 7331 bar 4812 8099 gate-07.example es2031 9911 4242 1624 3112"
+
+
+def test_constants_and_default_values_of_many_languages_are_found_and_read(tmp_path: Path) -> None:
+    read = _load(Path(__file__).parents[1] / "generators", "_mined_reading").read_mined
+    found = []
+    for name, text in SOURCES.items():
+        (tmp_path / name).write_text(text, "utf-8")
+        document = read_file(tmp_path / name)[0]
+        assert document is not None
+        found.append(document)
+    facts = mine(found)
+    assert {fact.value for fact in facts} == set(VALUES.split())
+    everything = "\n\n".join(SOURCES.values())
+    for fact in facts:
+        assert fact.passage in everything and fact.value in read(everything, fact.question)
+        changed = edit(fact, "1", lambda value: False)
+        assert changed is not None and changed.value in read(
+            everything.replace(fact.passage, changed.passage), fact.question
+        )
