@@ -34,6 +34,7 @@ RATE = "Interest accrues on overdue invoices of the Supplier at a rate of 4.75% 
             True,
         ),
         ("duration", "45 days", "The notice must arrive within 45 days; the fee of $45.20 is due in 30 days.", False),
+        ("duration", "12 weeks", "The project takes 12 weeks from February 8, 2018 to May 3, 2018.", True),
         ("percentage", "52.1%", "It was reached by 69.1% here and by 17.0% there; the difference was 52.1%.", True),
         ("percentage", "51%", "Premium income increased 51% to $6,846 million from $4,521 million.", True),
         ("percentage", "4.75%", "The rate rose from 3.10% to 4.75% in that year.", False),

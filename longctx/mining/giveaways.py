@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from longctx.mining import dates
 from longctx.mining._numbers import decimals, figure, figures, in_words
 
 _STOP = frozenset(["a", "an", "and", "by", "for", "in", "of", "on", "or", "the", "to", "with"])
@@ -31,7 +32,9 @@ def tells(kind: str, value: str, passage: str, question: str) -> bool:
     """
     if kind in _SMALL_AGAIN:
         rest = passage.replace(value, " ")
-        return _again(kind, value, rest) or kind != "duration" and _reckoned(kind, value, rest)
+        if kind == "duration":  # "12 weeks from February 8 to May 3, 2018"
+            return _again(kind, value, rest) or len(list(dates.find(rest))) > 1
+        return _again(kind, value, rest) or _reckoned(kind, value, rest)
     return kind in ("term", "constant", "signature") and _worded(value, question)
 
 

@@ -26,7 +26,7 @@ _UNREADABLE = re.compile(
     r"\[?\*{3,}|_{3,}|\.{4,}|-{4,}|={3,}|\[[\W_]{0,12}\]|\{\}"  # gaps, rules, redacted words
     r"|\t|\||\S {3,}\S|^\s*>{2,}"  # rows of a table, quoted mail
     r"|https?:|www\.|\S@\S|\]\(|!\w+\.png|</?\w+[^>]*>|<\||\\[a-zA-Z]"  # addresses and markup
-    r"|\{\{|\{[*_+-]\}|\{code|\{noformat|\bat [a-z]+\.[a-z]+\.\w"  # code in a ticket
+    r"|\s[·•●▪]\s|§ [A-Z][a-z]|\{\{|\{[*_+-]\}|\{code|\{noformat|\bat [a-z]+\.[a-z]+\.\w"  # code in a ticket
     r"|[\ufffd\x00-\x08\ue000-\uf8ff]|(?:\b[A-Za-z] ){5}"  # what extraction spoilt
     r"|(?:\b[A-Z]{4,}[ ,]+){3}|\.\s[a-z]\.\s[A-Z]"  # headings that ran into the sentence
 )
