@@ -223,6 +223,7 @@ def _extend(
         more += int((gap - closing.reserve) / slope) or (-1 if gap < closing.reserve else 1)
     if best is not None:
         built.pieces, built.missing, built.gap = best
+        built.units += low
 
 
 def _pieces(parts: Sequence[Part], filler: Iterable[str], units: Units) -> Pieces:

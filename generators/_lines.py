@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from longctx.exact import Insert
 from longctx.generated import CLOSING, Part
 
-
 _BLOCK = 256  # lines of a part: where lines recur, so do parts, and what recurs is encoded once
 
 

@@ -15,8 +15,6 @@ from longctx.types import Cell, Sample
 from ._fill import Units
 from ._ruler import SEED, closing, listed_sample, mode_of, units_that_fit
 
-_STEP = 10  # units by which compat shortens a list that is too long for the sample's own words
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -35,14 +33,30 @@ def listed_words(
     tokenizer: Tokenizer,
     draw: Callable[[random.Random, str | int], Listed],
     budget: int,
+    *,
+    first: int = 0,
+    step: int = 10,
 ) -> Sample:
-    """The sample over words that are drawn by its seed; in compat all have one order and about one number of words."""
+    """The sample over words that are drawn by its seed; in compat all have one order and about one number of words.
+
+    Args:
+        corpus: named in the record.
+        cell: what was asked for.
+        tokenizer: the model's.
+        draw: (random source, seed of the order) → words.
+        budget: RULER's generation budget in tokens.
+        first: number of units at which compat begins to look for the largest that fits, `step` by `step`; 0: it is
+            found to the unit.
+        step: units by which compat shortens a list that is too long for the sample's own words.
+    """
     seed = f"{facts_seed(cell)}:{cell.task}"
     numbers: Sequence[int] = ()
     if mode_of(cell) == "compat":
-        listed, first = draw(random.Random(seed), SEED), draw(random.Random(SEED), SEED)
-        most = units_that_fit(cell, tokenizer, first.around, first.units, budget)
-        numbers = range(most, listed.units.least - 1, -_STEP)
+        listed, sized = draw(random.Random(seed), SEED), draw(random.Random(SEED), SEED)
+        most = units_that_fit(cell, tokenizer, sized.around, sized.units, budget)
+        if first:
+            most -= (most - first) % step
+        numbers = range(most, listed.units.least - 1, -step)
     else:
         listed = draw(random.Random(seed), f"{seed}:order")
     return listed_sample(

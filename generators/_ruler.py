@@ -7,7 +7,7 @@ not in words. Other than there, a model with a chat template begins its answer i
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,9 @@ from typing import Any
 from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
-from longctx.samples import haystack_seed, make_sample, variant
+from longctx.exact import Insert
+from longctx.haystack import assemble
+from longctx.samples import haystack_seed, is_unique, make_sample, pick_host, variant
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
@@ -25,6 +27,7 @@ from ._fill import Closing, Units, fill
 MODES = ("fixed", "compat")
 SEED = 42  # RULER's default; what it shuffles with in every sample alike
 SHORT = 4096  # tokens below which RULER makes word lists easier
+DEPTHS = 40  # equally spaced, among which RULER draws where in documents a needle stands
 RESERVE = 36  # tokens that are left to closing sentences
 MODE = {"mode": "fixed (default), or compat: RULER's own behaviour, prompt + generation budget at most the length"}
 SHOTS = {"shots": "solved examples before the text; 1 by default"}
@@ -155,6 +158,55 @@ def listed_sample(
         seed=haystack_seed(corpus, cell),
         extra=about(cell, budget, **more),
     )
+
+
+def documents_sample(
+    corpus: Corpus,
+    cell: Cell,
+    tokenizer: Tokenizer,
+    *,
+    around: tuple[str, str],
+    question: str,
+    target: list[str],
+    budget: int,
+    inserts: Sequence[Insert],
+    asked: int,
+    unique: Iterable[str],
+) -> Sample | None:
+    """The sample over the corpus's documents with inserts between their sentences.
+
+    Args:
+        corpus: whose documents they are.
+        cell: what was asked for.
+        tokenizer: the model's.
+        around: text of the user's message before and after the haystack, blank lines included.
+        question: what is asked.
+        target: every reference.
+        budget: RULER's generation budget in tokens.
+        inserts: what is put in.
+        asked: how many of them are asked about: the first ones.
+        unique: words that nothing but an insert may hold.
+
+    Returns:
+        The sample; None where the documents hold by chance what only an insert may.
+
+    Raises:
+        ImpossibleSample, CorpusError: as `haystack.assemble`.
+    """
+    seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
+    with counting_budget(cell, budget):
+        haystack = assemble(
+            corpus, tokenizer, length=room(cell, budget), frame=tokenizer.frame(*around, cue=cue), inserts=inserts,
+            seed=seed, host=host, headers=corpus.mixed,
+        )  # fmt: skip
+    if not is_unique(unique, haystack.text, inserts):
+        return None
+    chat_input = tokenizer.as_input(around[0] + haystack.border, haystack.text, around[1], cue)
+    placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}
+    return make_sample(
+        corpus, cell, tokenizer, haystack, chat_input, question=question, target=target, scorer="ruler_all",
+        asked=range(asked), seed=seed, extra=about(cell, budget, **placed),
+    )  # fmt: skip
 
 
 def units_that_fit(cell: Cell, tokenizer: Tokenizer, around: tuple[str, str], units: Units, budget: int) -> int:

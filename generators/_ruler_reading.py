@@ -13,7 +13,7 @@ _HEADER = re.compile(r"^Document \d+:$", re.MULTILINE)
 _KEY = re.compile(r'"([^"\n]+)"')
 _ASSIGNMENT = re.compile(r"\bLET ([A-Z]+) = (\w+)")
 _ENTRY = re.compile(r"(?:(?<=\s)|^)(\d+)\. ([a-z-]+)(?=\s|$)")
-_CODED = re.compile(r"(?<!\S)[a-z]{6}(?!\S)")
+_CODED = re.compile(r"(?<!\S)[a-z]+(?!\S)")
 
 
 def before(prompt: str, question: str) -> str:
@@ -50,7 +50,7 @@ def read_common(prompt: str, question: str) -> str:
 
 
 def read_coded(prompt: str, question: str) -> str:
-    """The three words of six letters that occur most often in the line that is in code."""
+    """The three words that occur most often in the line that is in code."""
     lines = before(prompt, question).split("\n")
     counted = Counter(_CODED.findall(max(lines, key=lambda line: line.count(" ... "))))
     return ", ".join(word for word, _ in counted.most_common(3)) or "Not stated."

@@ -19,12 +19,14 @@ from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import UsageError
 from longctx.exact import Insert
-from longctx.generated import Part, generate
+from longctx.generated import Part
 from longctx.samples import facts_seed, haystack_seed, make_sample, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
+from ._fill import Closing, Units
+from ._fill import fill as fill_up
 from ._wording import fill, one_of, whole
 
 Edge = tuple[str, str]
@@ -37,6 +39,7 @@ _ANSWER = (2, 12)  # nodes of an answer
 _NEWEST = 200  # nodes that further edges are put between
 _FRESH = 0.4  # new nodes for each further edge
 _LEAST = 16  # other edges in the smallest graph
+_SIZED = 256  # other edges whose tokens are counted
 _RESERVE = 64  # tokens that are left to the closing edges
 _VARIANTS = {
     "convention": "lm-eval (default): as that harness scores; card: as the dataset's card, which counts the label as "
@@ -190,19 +193,26 @@ def _sample(
     rng.shuffle(core.edges)
     places = sorted(rng.random() for _ in [*core.edges, *core.shown])
     seed = haystack_seed(corpus, cell)
-    filler = _Filler(core, random.Random(f"{seed}:{cell.task}"), f"{seed}:order", taken)
+    rest = f"{facts_seed(cell)}:{cell.task}"  # not of the length: a longer graph only has more edges
+    filler = _Filler(core, random.Random(f"{rest}:rest"), f"{rest}:order", taken)
     question, texts = fill(wording, {"node": core.node}), _texts()
     before, after = texts["instruction"].strip() + "\n\n", f"\n\n{question}\n{texts['answer'].strip()}"
-    haystack, parts = generate(
+    inserts = [Insert(_line(edge), _line(edge), None) for edge in core.edges]
+    own = [*inserts, *(_line(edge) for edge in core.shown)]
+    haystack, _ = fill_up(
         tokenizer,
         length=cell.length,
         frame=tokenizer.frame(before, after, cue=texts["cue"]),
-        make=lambda count: _parts(core, filler.take(count), places),
-        candidates=Texts(_closing(tokenizer, random.Random(f"{seed}:closing"), taken), tokenizer),
-        reserve=_RESERVE,
-        border="",
-        joint="\n",
-        least=_LEAST,
+        units=Units(
+            lambda count: _parts(own, filler.take(count), places),
+            inserts,
+            _size(tokenizer, filler),
+            least=_LEAST,
+            extend=lambda count, more: "".join(line + "\n" for line in filler.more(count, more)),
+        ),
+        closing=Closing(
+            Texts(_closing(tokenizer, random.Random(f"{rest}:closing"), taken), tokenizer), _RESERVE, "", "\n"
+        ),
     )
     target = sorted(answer(_EDGE.findall(haystack.text), core.node))
     return make_sample(
@@ -223,13 +233,19 @@ class _Filler:
         fresh = [_name(rng, taken) for _ in range(_NEWEST // 2)]
         self._sources = [*fresh, *core.sources]
         self._targets = [*fresh, *(node for node in core.others if node != core.node)]
-        self._parts: list[Part] = []
+        self._lines: list[str] = []
         self._seen = {*core.edges, *core.shown}
 
-    def take(self, count: int) -> list[Part]:
-        """The first `count` of them, shuffled, one a line."""
+    def take(self, count: int) -> list[str]:
+        """The first `count` of them, shuffled."""
+        lines = self.more(0, count)
+        random.Random(self._order).shuffle(lines)
+        return lines
+
+    def more(self, count: int, more: int) -> list[str]:
+        """As many behind the first `count`."""
         rng = self._rng
-        while len(self._parts) < count:
+        while len(self._lines) < count + more:
             if rng.random() < _FRESH:
                 fresh = _name(rng, self._taken)
                 self._sources.append(fresh)
@@ -237,23 +253,27 @@ class _Filler:
             edge = (rng.choice(self._sources[-_NEWEST:]), rng.choice(self._targets[-_NEWEST:]))
             if edge[0] != edge[1] and edge not in self._seen:
                 self._seen.add(edge)
-                self._parts.append(Part(_line(edge) + "\n"))
-        parts = self._parts[:count]
-        random.Random(self._order).shuffle(parts)
-        return parts
+                self._lines.append(_line(edge))
+        return self._lines[count : count + more]
 
 
-def _parts(core: _Core, filler: Sequence[Part], places: Sequence[float]) -> list[Part]:
-    """All edges, those of the core at their places among the others."""
-    own = [[Part(_line(edge), Insert(_line(edge), _line(edge), None)), Part("\n")] for edge in core.edges]
-    own += [[Part(_line(edge) + "\n")] for edge in core.shown]
+def _size(tokenizer: Tokenizer, filler: _Filler) -> Callable[[int], float]:
+    """About how many tokens so many lines take."""
+    some = filler.more(0, _SIZED)
+    mean = sum(len(encoding.ids) for encoding in tokenizer.encode_many([line + "\n" for line in some])) / len(some)
+    return lambda count: count * mean
+
+
+def _parts(own: Sequence[Insert | str], filler: Sequence[str], places: Sequence[float]) -> list[Part]:
+    """All edges, the core's own at their places among the others."""
     parts: list[Part] = []
     before = 0
-    for place, line in zip(places, own, strict=True):
+    for place, edge in zip(places, own, strict=True):
         spot = int(place * len(filler))
-        parts += [*filler[before:spot], *line]
+        parts.append(Part("".join(line + "\n" for line in filler[before:spot])))
+        parts += [Part(edge.text, edge), Part("\n")] if isinstance(edge, Insert) else [Part(edge + "\n")]
         before = spot
-    return [*parts, *filler[before:]]
+    return [*parts, Part("".join(line + "\n" for line in filler[before:]))]
 
 
 def _closing(tokenizer: Tokenizer, rng: random.Random, taken: set[str]) -> list[str]:

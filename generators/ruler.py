@@ -18,8 +18,7 @@ from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
 from longctx.exact import Insert
 from longctx.generated import Part
-from longctx.haystack import assemble
-from longctx.samples import facts_seed, haystack_seed, is_unique, make_sample, pick_host
+from longctx.samples import facts_seed
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -27,14 +26,13 @@ from longctx.types import Cell, Sample
 from ._fill import Units
 from ._kinds import KINDS, KindFact, draw_kind, kind_fact
 from ._lines import interleave
-from ._ruler import MODE, about, closing, counting_budget, listed_sample, mode_of, one_of, room, whole, wording
+from ._ruler import DEPTHS, MODE, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
 from ._ruler_reading import read_notes
 
 BUDGET = 128  # tokens that RULER lets a model generate
 HAYSTACKS = ("essay", "noise", "needle")
 _DRAWS = 12  # times that other keys and values are drawn when the documents hold one by chance
 _MOST = 64  # keys, values or queries
-_DEPTHS = 40
 _VARIANTS = MODE | {
     "haystack": "essay: the corpus's documents; noise: the same few sentences again and again; needle: other needles",
     "key_kind": " or ".join(KINDS),
@@ -193,7 +191,11 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, kind: _Kind) -> Sa
                 end=closing("sentences" if kind.haystack == "noise" else "ends", tokenizer, "\n", " "),
                 asked=needles.asked,
             )  # fmt: skip
-        sample = _in_documents(corpus, cell, tokenizer, needles, before, after)
+        sample = documents_sample(
+            corpus, cell, tokenizer, around=(before, after), question=needles.question, target=needles.values,
+            budget=BUDGET, inserts=needles.inserts, asked=needles.asked,
+            unique=[*needles.keys, *(insert.value for insert in needles.inserts)],
+        )  # fmt: skip
         if sample is not None:
             return sample
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds a key or value of all {_DRAWS} that were drawn.")
@@ -213,8 +215,8 @@ def _draw(cell: Cell, kind: _Kind, form: KindFact, rng: random.Random) -> _Needl
     values = [list(islice(rest, kind.values)) for _ in keys]
     depths: list[float] = [cell.depth or 0.0]
     more = kind.keys * kind.values - 1
-    if mode_of(cell) == "compat" and more < _DEPTHS:
-        depths += [number / (_DEPTHS - 1) for number in rng.sample(range(_DEPTHS), more)]
+    if mode_of(cell) == "compat" and more < DEPTHS:
+        depths += [number / (DEPTHS - 1) for number in rng.sample(range(DEPTHS), more)]
     else:
         depths += [rng.random() for _ in range(more)]
     inserts = [
@@ -239,27 +241,6 @@ def _distinct(draw: Callable[[], str], seen: set[str]) -> Iterator[str]:
         if (word := draw()) not in seen:
             seen.add(word)
             yield word
-
-
-def _in_documents(
-    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, needles: _Needles, before: str, after: str
-) -> Sample | None:
-    """The sample over the corpus's documents; None where they hold one of its keys or values."""
-    seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
-    with counting_budget(cell, BUDGET):
-        haystack = assemble(
-            corpus, tokenizer, length=room(cell, BUDGET), frame=tokenizer.frame(before, after, cue=cue),
-            inserts=needles.inserts, seed=seed, host=host, headers=corpus.mixed,
-        )  # fmt: skip
-    values = [insert.value for insert in needles.inserts]
-    if not is_unique([*needles.keys, *values], haystack.text, needles.inserts):
-        return None
-    chat_input = tokenizer.as_input(before + haystack.border, haystack.text, after, cue)
-    placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}
-    return make_sample(
-        corpus, cell, tokenizer, haystack, chat_input, question=needles.question, target=needles.values,
-        scorer="ruler_all", asked=range(needles.asked), seed=seed, extra=about(cell, BUDGET, **placed),
-    )  # fmt: skip
 
 
 def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, form: KindFact, needles: _Needles) -> Units:

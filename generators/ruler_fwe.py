@@ -1,9 +1,10 @@
 """RULER's frequent words: which made-up words of a text in code occur most often.
 
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/freq_words_extraction.py) in the words of
-six letters, their number and how often each occurs. What differs: the wordings are our own; prompts have exactly the
-asked length, which closing sentences below the text see to; every sample has an order of its own. ``mode=compat`` goes
-back to RULER's length rule and to one order for all samples of as many words.
+six letters, their number and how often each occurs; the first rank is an ellipsis, ranks 2 to 4 are asked for. What
+differs: the wordings are our own; prompts have exactly the asked length, which closing sentences below the text see to;
+every sample has an order of its own. ``mode=compat`` goes back to RULER's length rule, steps in the number of words
+included, and to one order for all samples of as many words.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from longctx.types import Cell, Sample
 
 from ._fill import Units
 from ._listed import Listed, listed_words
-from ._ruler import MODE, room, wording
+from ._ruler import MODE, room, whole, wording
 from ._ruler_reading import read_coded
 
 _BUDGET = 50  # tokens that RULER lets a model generate
 _DOTS = "..."
-_LETTERS = 6
 _TOP = 3  # coded words that are asked for
-_VARIANTS = MODE | {"alpha": "exponent of the Zipf distribution, above 1; 2.0 by default"}
+_VARIANTS = MODE | {
+    "alpha": "exponent of the Zipf distribution, above 1; 2.0 by default",
+    "coded_wordlen": "letters of a coded word, 4-32; 6 by default",
+    "vocab_size": "coded words that there are, the dots included; a fiftieth of the length by default",
+}
 
 
 @task("ruler_fwe", scorer="ruler_all", variants=_VARIANTS, density=False, depth=False, reader=read_coded)
@@ -51,19 +55,22 @@ def ruler_fwe(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 1.01 <= alpha <= 6:
         raise UsageError(f"alpha of {cell.task} is {alpha!r}; possible are numbers from 1.01 to 6.")
     exponent = float(alpha)
+    letters = whole(cell, "coded_wordlen", 6, 4, 32)
+    vocabulary = whole(cell, "vocab_size", max(_TOP + 2, room(cell, _BUDGET) // 50), _TOP + 2, 100_000)
 
     def draw(rng: random.Random, order: str | int) -> Listed:
-        return _coded_text(cell, tokenizer, rng, order, exponent)
+        coded = [_DOTS, *islice(_coded(rng, letters), vocabulary - 1)]
+        return _coded_text(tokenizer, coded, order, exponent)
 
-    return listed_words(corpus, cell, tokenizer, draw, _BUDGET)
+    # RULER finds how many words fit in steps of a 32nd of the room, from a number that it guesses.
+    space = room(cell, _BUDGET)
+    return listed_words(corpus, cell, tokenizer, draw, _BUDGET, first=space // letters, step=max(1, space // 32))
 
 
-def _coded_text(cell: Cell, tokenizer: Tokenizer, rng: random.Random, order_seed: str | int, alpha: float) -> Listed:
-    vocabulary = max(_TOP + 2, room(cell, _BUDGET) // 50)
-    coded = [_DOTS, *islice(_coded(rng), vocabulary - 1)]
+def _coded_text(tokenizer: Tokenizer, coded: Sequence[str], order_seed: str | int, alpha: float) -> Listed:
     top = coded[1 : 1 + _TOP]
     inserts = [Insert(word, word, None) for word in top]
-    shares = _zipf(vocabulary, alpha)
+    shares = _zipf(len(coded), alpha)
     sizes = np.array([len(encoding.ids) for encoding in tokenizer.encode_many([" " + word for word in coded])])
 
     def counts(total: int) -> list[int]:
@@ -112,11 +119,11 @@ def _least(shares: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
         total += 1
 
 
-def _coded(rng: random.Random) -> Iterator[str]:
-    """Distinct words of six letters each."""
+def _coded(rng: random.Random, letters: int) -> Iterator[str]:
+    """Distinct words of so many letters each."""
     seen: set[str] = set()
     while True:
-        word = "".join(rng.choices(string.ascii_lowercase, k=_LETTERS))
+        word = "".join(rng.choices(string.ascii_lowercase, k=letters))
         if word not in seen:
             seen.add(word)
             yield word

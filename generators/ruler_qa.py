@@ -67,6 +67,7 @@ class _Asked:
     others: Callable[[int], list[str]]  # the first so many other documents
     size: Callable[[int], float]  # about the tokens of these
     available: int  # how many there are without repeating any
+    in_order: bool  # are the first few among the first many
     sentences: list[str]  # for the closing
     unique: list[str]  # words that only the golden documents hold
     extra: dict[str, str]
@@ -136,7 +137,18 @@ def _over(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, asked: _Asked, compa
         return _shuffled_alike(asked, inserts, count) if compat else _at_depths(asked, inserts, asked.others(count))
 
     header = len(tokenizer.encode(_header(1000)).ids)
-    units = Units(make, inserts, lambda count: asked.size(count) + count * header, places=asked.places)
+
+    def extend(count: int, more: int) -> str:
+        numbers = range(count + len(inserts) + 1, count + len(inserts) + more + 1)
+        added = asked.others(count + more)[count:]
+        return "".join(_header(number) + text for number, text in zip(numbers, added, strict=True))
+
+    # More documents can follow where they keep their order, and where the golden one need not be the last.
+    grows = asked.in_order and not any(insert.depth == 1 for insert in inserts)
+    units = Units(
+        make, inserts, lambda count: asked.size(count) + count * header,
+        extend=extend if grows else None, places=asked.places,
+    )  # fmt: skip
     end = Closing(Texts(asked.sentences, tokenizer, cuts=True), RESERVE, "\n\n", " ")
     around = (words["before"] + "\n\n", "\n\n" + words["after"].format(question=asked.question))
     return listed_sample(
@@ -216,7 +228,7 @@ def _about_corpus(corpus: Corpus, cell: Cell, articles: Articles, hops: int, att
         return articles.first(count + hops)[hops:]
 
     return _Asked(
-        question, [value], golden, others, articles.size, len(articles.order) - hops, articles.sentences,
+        question, [value], golden, others, articles.size, len(articles.order) - hops, True, articles.sentences,
         [key, value], {"questions": source, "host": host.name, "host_format": corpus.format_of(places[0].file)}, places,
     )  # fmt: skip
 
@@ -292,7 +304,7 @@ def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, comp
     mean = sum(len(encoding.ids) for encoding in some) / len(some)
     return _Asked(
         chosen.text, list(chosen.answers), [_Golden(text(index), chosen.answers[0]) for index in chosen.golden],
-        others, lambda count: count * mean, len(deck),
+        others, lambda count: count * mean, len(deck), False,
         [one for one in sentences([text(index) for index in deck[len(deck) - kept :]]) if not tells(one)],
         [], {"questions": file.form, "questions_sha256": file.sha256}, [],
     )  # fmt: skip

@@ -3,8 +3,8 @@
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/variable_tracking.py) in chains, hops,
 names of five letters and numbers of five digits, and in the solved example of about 500 tokens. What differs: the
 notation and the noise are our own; prompts have exactly the asked length; no two chains have the same number. As there,
-each chain's assignments stand in the order in which they can be followed, at places drawn by the seed.
-``mode=compat`` goes back to RULER's length rule.
+each chain's assignments stand in the order in which they can be followed, at places drawn by the seed. RULER's other
+haystack, essays, is here the corpus's documents. ``mode=compat`` goes back to RULER's length rule.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from __future__ import annotations
 import random
 import string
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from longctx.corpus import Corpus
+from longctx.errors import ImpossibleSample
 from longctx.exact import Insert
 from longctx.samples import facts_seed
 from longctx.tasks import task
@@ -23,14 +25,22 @@ from longctx.types import Cell, Sample
 
 from ._fill import Units
 from ._lines import interleave
-from ._ruler import MODE, SHOTS, closing, listed_sample, whole, wording
+from ._ruler import DEPTHS, MODE, SHOTS, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
 from ._ruler_reading import read_assignments
 
 _BUDGET = 30  # tokens that RULER lets a model generate
 _EXAMPLE_LINES = 12  # of noise: with the assignments about 500 tokens
 _EXAMPLE_HOPS = 10  # at most
+_HAYSTACKS = ("noise", "essay")
+_DRAWS = 12  # times that other names are drawn when the documents hold one by chance
 _VARIANTS = (
-    MODE | SHOTS | {"chains": "chains of assignments; 1 by default", "hops": "links of each chain; 4 by default"}
+    MODE
+    | SHOTS
+    | {
+        "chains": "chains of assignments; 1 by default",
+        "hops": "links of each chain; 4 by default",
+        "haystack": "noise (default): the same few sentences again and again; essay: the corpus's documents",
+    }
 )
 
 
@@ -46,25 +56,50 @@ def ruler_vt(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     chains = whole(cell, "chains", 1, 1, 64)
     hops = whole(cell, "hops", 4, 1, 64)
     shots = whole(cell, "shots", 1, 0, 8)
-    rng = random.Random(f"{facts_seed(cell)}:{cell.task}")
-    numbers = _numbers(rng)
+    haystack = one_of(cell, "haystack", _HAYSTACKS, "noise")
     words, noise = wording("vt"), wording("filler")["noise"]
-    solved = "".join(_solved(rng, chains, min(hops, _EXAMPLE_HOPS), noise, numbers) for _ in range(shots))
-    inserts, names, value = _chains(rng, chains, hops, 5, numbers)
-    question = words["question"].format(value=value)
+    for attempt in range(_DRAWS):
+        rng = random.Random(f"{facts_seed(cell)}:{cell.task}" + (f":{attempt}" if attempt else ""))
+        numbers = _numbers(rng)
+        solved = "".join(_solved(rng, chains, min(hops, _EXAMPLE_HOPS), noise, numbers) for _ in range(shots))
+        inserts, names, value = _chains(rng, chains, hops, 5, numbers)
+        question = words["question"].format(value=value)
+        around = (solved + words["before"] + "\n\n", "\n\n" + words["after"].format(question=question))
+        if haystack == "noise":
+            return listed_sample(
+                corpus, cell, tokenizer, around=around, question=question, target=names, scorer="ruler_all",
+                budget=_BUDGET, units=_noise(tokenizer, noise, inserts),
+                end=closing("sentences", tokenizer, "\n", " "), asked=hops + 1,
+            )  # fmt: skip
+        sentences = [replace(one, text=one.text + ".") for one in _at_depths(cell, inserts, chains, rng)]
+        sample = documents_sample(
+            corpus, cell, tokenizer, around=around, question=question, target=names, budget=_BUDGET,
+            inserts=sentences, asked=hops + 1, unique=[one.value for one in inserts] + [value],
+        )  # fmt: skip
+        if sample is not None:
+            return sample
+    raise ImpossibleSample(f"Corpus {corpus.name!r} holds a name or number of all {_DRAWS} chains that were drawn.")
+
+
+def _noise(tokenizer: Tokenizer, noise: str, inserts: list[Insert]) -> Units:
+    """A line of noise a unit."""
     line = len(tokenizer.encode(noise + "\n").ids)
-    units = Units(
+    return Units(
         lambda count: interleave([noise] * count, inserts),
         inserts,
         lambda count: count * line,
         extend=lambda count, more: ("\n" + noise) * more,
     )
-    return listed_sample(
-        corpus, cell, tokenizer,
-        around=(solved + words["before"] + "\n\n", "\n\n" + words["after"].format(question=question)),
-        question=question, target=names, scorer="ruler_all", budget=_BUDGET, units=units,
-        end=closing("sentences", tokenizer, "\n", " "), asked=hops + 1,
-    )  # fmt: skip
+
+
+def _at_depths(cell: Cell, inserts: list[Insert], chains: int, rng: random.Random) -> list[Insert]:
+    """Assignments at places among a document's sentences: in compat at as many of RULER's 40 as it has."""
+    if mode_of(cell) == "fixed" or len(inserts) > DEPTHS:
+        return inserts
+    places = [number / (DEPTHS - 1) for number in rng.sample(range(DEPTHS), len(inserts))]
+    each = len(inserts) // chains
+    depths = [depth for chain in range(chains) for depth in sorted(places[chain * each : (chain + 1) * each])]
+    return [replace(insert, depth=depth) for insert, depth in zip(inserts, depths, strict=True)]
 
 
 def _numbers(rng: random.Random) -> Iterator[str]:
