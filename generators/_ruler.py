@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def documents_sample(
             corpus, tokenizer, length=room(cell, budget), frame=tokenizer.frame(*around, cue=cue), inserts=inserts,
             seed=seed, host=host, headers=corpus.mixed,
         )  # fmt: skip
-    if not is_unique(unique, haystack.text, inserts):
+    if not is_unique(unique, haystack.text, [replace(insert, value="") for insert in inserts]):
         return None
     chat_input = tokenizer.as_input(around[0] + haystack.border, haystack.text, around[1], cue)
     placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}

@@ -51,6 +51,17 @@ def cells_of(sweep: Sweep, tasks: dict[str, Task]) -> list[Cell]:
     return list(cells)
 
 
+def not_asked(sweep: Sweep, tasks: dict[str, Task]) -> list[str]:
+    """What of the sweep's densities and depths makes no difference to some of its tasks, a sentence each."""
+    said = []
+    if any(sweep.densities) and (names := [task.name for task in tasks.values() if not task.density]):
+        densities = ", ".join(f"{density:g}" for density in sweep.densities)
+        said.append(f"{', '.join(names)}: no distractors at a density, asked once instead of at density {densities}")
+    if len(sweep.depths) > 1 and (names := [task.name for task in tasks.values() if not task.depth]):
+        said.append(f"{', '.join(names)}: no depth, asked once instead of at each of {len(sweep.depths)} depths")
+    return said
+
+
 class Builder:
     """Builds a sweep's samples, each a pure function of corpus, tokenizer and cell.
 

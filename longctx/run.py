@@ -10,7 +10,7 @@ from typing import Any
 
 from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
-from longctx.builder import Builder, cells_of, pick_tasks
+from longctx.builder import Builder, cells_of, not_asked, pick_tasks
 from longctx.content import digests
 from longctx.errors import BackendError
 from longctx.imported import Imported
@@ -83,6 +83,8 @@ def run(
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
     cells = given.cells if given else cells_of(sweep, tasks)
+    for said in not_asked(sweep, tasks):
+        note(said)
     backend = _prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 

@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Build samples, ask a model, record every answer.
 
-    A sweep is a preset (demo, niah, yarn) or a TOML file; options override its fields, and do without
+    A sweep is a preset (demo, niah, ruler, mrcr, domains, yarn) or a TOML file; options override its fields, and do without
     it. The same command again goes on where a run was interrupted and asks nothing twice.
     """
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
@@ -141,15 +141,19 @@ def _as_json(summary: Summary) -> dict[str, Any]:
 
 
 def _text(summary: Summary) -> str:
+    from longctx.cli.table import ruler_text
+    from longctx.ruler_table import has_ruler
     from longctx.table import load
     from longctx.textmap import text_heatmap
 
     frame = load(summary.path)
+    ruler = [ruler_text(frame)] if has_ruler(frame) else []
     state = f"{summary.asked:,} samples asked" if summary.asked else "Nothing to do: every sample is answered"
     return "\n".join(
         [
             text_heatmap(frame, width=min(shutil.get_terminal_size().columns, 120)),
             "",
+            *ruler,
             f"{state}.",
             f"Records: {summary.path / 'records.jsonl'}",
             f"Next:    {shlex.join(['longctx', 'report', str(summary.path)])}",
