@@ -48,6 +48,7 @@ class RulerTable:
         lacking: length → tasks that have no answer there.
         effective: the largest length whose average is above `THRESHOLD`; None where there is none, or where tasks are
             missing.
+        mean: of the averages; None where tasks are missing.
         inc: average with weights that rise with the length; None where tasks are missing.
         dec: average with weights that fall with the length; None where tasks are missing.
     """
@@ -58,6 +59,7 @@ class RulerTable:
     averages: tuple[float | None, ...]
     lacking: Mapping[int, tuple[str, ...]]
     effective: int | None
+    mean: float | None
     inc: float | None
     dec: float | None
 
@@ -112,12 +114,13 @@ def _table(run: str, frame: pd.DataFrame) -> RulerTable:
         for length in lengths
     )
     whole = [average for average in averages if average is not None]
-    inc = dec = effective = None
+    mean = inc = dec = effective = None
     if not lacking:
+        mean = round(sum(whole) / len(whole), 2)
         inc, dec = _weighted(whole), _weighted(whole[::-1])
         above = [length for length, average in zip(lengths, whole, strict=True) if average > THRESHOLD]
         effective = max(above, default=None)
-    return RulerTable(run, lengths, scores, averages, lacking, effective, inc, dec)
+    return RulerTable(run, lengths, scores, averages, lacking, effective, mean, inc, dec)
 
 
 def _weighted(averages: Sequence[float]) -> float:
@@ -149,4 +152,5 @@ def sentences(table: RulerTable) -> list[str]:
         said = f"Effective length: none of the lengths; no average is above {THRESHOLD} %."
     else:
         said = f"Effective length: {short_count(table.effective)}, the longest with an average above {THRESHOLD} %."
-    return [said, f"Weighted averages: {table.inc:.2f} (inc: long prompts weigh more), {table.dec:.2f} (dec)."]
+    weighted = f"weighted {table.inc:.2f} (inc: long prompts weigh more) and {table.dec:.2f} (dec)"
+    return [said, f"Average over the lengths: {table.mean:.2f}; {weighted}."]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from longctx.backends.doubles import Oracle
-from longctx.builder import Builder, cells_of, pick_tasks
+from longctx.builder import Builder, cells_of, not_asked, pick_tasks
 from longctx.errors import RunError, UsageError
 from longctx.plan import make_plan
 from longctx.run import run
@@ -148,3 +148,14 @@ def test_what_does_not_apply_to_a_task_is_asked_once() -> None:
     )  # fmt: skip
     asked = Counter(cell.task for cell in cells_of(sweep, pick_tasks(sweep)))
     assert asked == {"niah_single": 6, "mined": 3, "graph_bfs": 1}
+
+
+def test_densities_and_depths_that_make_no_difference_are_said() -> None:
+    def said(*tasks: str, **axes: Any) -> list[str]:
+        sweep = Sweep(corpora=("contracts",), lengths=(4096,), tasks=tasks, **axes)
+        return not_asked(sweep, pick_tasks(sweep))
+
+    assert said("niah_single", densities=(0, 5), depths=(0, 1)) == said("ruler_vt", depths=("random",)) == []
+    [density, depth] = said("niah_single", "ruler_vt", "mrcr", densities=(0, 5), depths=(0, 0.5, 1))
+    assert density.startswith("ruler_vt, mrcr: no distractors") and density.endswith("density 0, 5")
+    assert depth.startswith("ruler_vt: no depth") and depth.endswith("3 depths")

@@ -83,6 +83,14 @@ def test_every_edge_is_there_once_and_none_leads_to_itself() -> None:
         assert all(source != target for source, target in found)
 
 
+def test_a_long_graph_is_ended_without_encoding_it_again() -> None:
+    sample = build("graph_bfs", 70_001)
+    np.testing.assert_array_equal(sample.prompt_ids, tokenizer("llama3-like").prompt_ids(sample.prompt))
+    assert len(sample.prompt_ids) == 70_001 and score("graph_bfs", sample, sample.prompt) == 1
+    found = edges(sample)
+    assert len({tuple(edge) for edge in found}) == len(found)
+
+
 def test_what_the_answer_depends_on_does_not_show_by_its_degree() -> None:
     sample = build("graph_bfs", 20_000)
     found = edges(sample)

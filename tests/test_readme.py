@@ -94,3 +94,5 @@ def test_every_command_and_target_that_is_named_is_there() -> None:
     assert {"demo", "test", "sweep-niah", "bench"} <= targets
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    for sweep in re.findall(r"call run,([a-z]+)\$\(small\)", makefile):
+        assert {sweep, f"{sweep}-small"} <= {preset.stem for preset in (ROOT / "longctx/presets").glob("*.toml")}

@@ -68,6 +68,7 @@ def test_the_thirteen_are_there_with_the_published_scores() -> None:
     preset = Sweep.from_fields(read_sweep("ruler"))
     assert preset.tasks == ruler_table.TASKS and preset.sampling.max_tokens == 128
     assert preset.lengths == tuple(4096 * 2**k for k in range(6))
+    assert Sweep.from_fields(read_sweep("ruler-small")).tasks == ruler_table.TASKS
 
 
 @QUICK
@@ -148,6 +149,19 @@ def test_variables_are_followed_over_any_number_of_hops() -> None:
     assert "solved" not in build("vt", variant={"shots": 0}).prompt
 
 
+@pytest.mark.parametrize("mode", ["fixed", "compat"])
+def test_variables_are_followed_through_documents(mode: str) -> None:
+    for seed in range(3):
+        sample = build("vt", length=5000, seed=seed, variant={"haystack": "essay", "chains": 2, "mode": mode})
+        assert len(sample.prompt_ids) == (5000 if mode == "fixed" else 4970)
+        assert answered(sample, sample.prompt) == 1 and len(sample.metadata["distractors"]) == 5
+        starts = [span["start"] for span in sample.metadata["needles"]]
+        assert starts == sorted(starts) and sample.metadata["host"] == "contracts"
+        assert "The lake is calm" not in haystack(sample) and "lake" in sample.prompt  # the solved example's noise
+    with pytest.raises(UsageError, match="essay"):
+        build("vt", variant={"haystack": "essays"})
+
+
 @pytest.mark.parametrize(("length", "often", "seldom"), [(4095, 6, 1), (8000, 30, 3)])
 def test_common_words_occur_as_often_as_published(length: int, often: int, seldom: int) -> None:
     sample = build("cwe", length=length)
@@ -165,6 +179,7 @@ def test_long_lists_are_filled_up_with_pairs_and_no_word_is_part_of_another() ->
     sample = build("cwe", length=120_000, variant={"freq_ucw": 1})
     words = sorted({word for _, word in re.findall(r"(\d+)\. ([a-z-]+)", haystack(sample))})
     assert sum("-" in word for word in words) > 500
+    assert len(words) == sample.metadata["words"]
     joined = " ".join(words)
     assert all(joined.count(word) == 1 for word in sample.target)
 
@@ -179,6 +194,14 @@ def test_coded_words_follow_zipf() -> None:
     assert counted["..."] == int(total / zeta) and len(sample.target) == 3
     flat = build("fwe", length=8000, variant={"alpha": 1.2})
     assert flat.metadata["counts"][flat.target[0]] < counted[sample.target[0]]
+    long = build("fwe", length=80_000)  # the end of a long text is added to what is there
+    assert long.metadata["counts"] == {word: haystack(long).split().count(word) for word in long.target}
+    open_ = build("fwe", length=8000, variant={"coded_wordlen": 9, "vocab_size": 12})
+    kinds = set(haystack(open_).split("\n")[0].split()) - {"..."}
+    assert {len(word) for word in kinds} == {9} and len(kinds) == 11 and answered(open_, open_.prompt) == 1
+    for wrong in ({"coded_wordlen": 3}, {"vocab_size": 4}):
+        with pytest.raises(UsageError, match="possible are"):
+            build("fwe", variant=wrong)
     with pytest.raises(UsageError, match="alpha"):
         build("fwe", variant={"alpha": 1})
 
@@ -328,9 +351,41 @@ def test_rulers_table_by_hand(tmp_path: Path) -> None:
     assert none.effective is None and "none of the lengths" in " ".join(ruler_table.sentences(none))
     text = ruler_text(run_of(tmp_path / "c", {4096: 0.96, 8192: 0.9}))
     assert "| average of 13        |    96 | 90" in re.sub(r"\| +", "| ", text) or "average of 13" in text
-    assert "Effective length: 8K" in text and "Weighted averages: 92.00 (inc" in text
+    assert "Effective length: 8K" in text and "Average over the lengths: 93.00; weighted 92.00 (inc" in text
     assert json.loads(ruler_text(run_of(tmp_path / "d", {4096: 1.0}), "json"))["runs"][0]["effective"] == 4096
     assert ruler_text(run_of(tmp_path / "e", {4096: 1.0}), "csv").startswith("run,task,4K\n")
+
+
+# The table in README.md of NVIDIA/RULER c3f5e3b: averages at 4K … 128K, then their mean, inc and dec, each rounded
+# there to one decimal.
+PUBLISHED = [
+    ([96.7, 96.6, 96.4, 96.0, 95.4, 95.1], 96.0, 95.7, 96.3, 131_072),  # Jamba-1.5-large
+    ([96.6, 96.3, 95.2, 93.2, 87.0, 81.2], 91.6, 89.0, 94.1, 65_536),  # GPT-4-1106-preview
+    ([96.5, 95.8, 95.4, 94.8, 88.4, 66.6], 89.6, 85.5, 93.7, 65_536),  # Llama3.1 70B
+    ([95.5, 93.8, 91.6, 87.4, 84.7, 77.0], 88.3, 85.4, 91.3, 32_768),  # Llama3.1 8B
+    ([95.1, 94.4, 90.8, 85.4, 80.9, 72.1], 86.5, 82.6, 90.3, 16_384),  # GradientAI/Llama3 70B
+]
+
+
+@pytest.mark.parametrize(("averages", "mean", "inc", "dec", "effective"), PUBLISHED)
+def test_rulers_table_as_published(
+    tmp_path: Path, averages: list[float], mean: float, inc: float, dec: float, effective: int
+) -> None:
+    lengths = [4096 * 2**k for k in range(6)]
+    scores = {length: average / 100 for length, average in zip(lengths, averages, strict=True)}
+    [found] = ruler_table.tables(run_of(tmp_path / "a", scores))
+    assert found.averages == tuple(averages) and found.effective == effective
+    assert (found.mean, found.inc, found.dec) == pytest.approx((mean, inc, dec), abs=0.11)
+
+
+def test_a_run_of_the_thirteen_ends_with_their_table(tmp_path: Path) -> None:
+    from longctx.cli.run import _text
+    from longctx.run import Summary
+
+    run_of(tmp_path / "a", {4096: 1.0, 8192: 0.5})
+    assert "Effective length: 4K" in _text(Summary(tmp_path / "a", 52, 52, 0, 0, 0.75))
+    run_of(tmp_path / "b", {4096: 1.0}, ruler_table.TASKS[:12])
+    assert "Effective length" not in _text(Summary(tmp_path / "b", 24, 24, 0, 0, 1.0))
 
 
 def test_a_run_that_lacks_tasks_says_which_and_has_no_effective_length(tmp_path: Path) -> None:

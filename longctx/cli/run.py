@@ -49,8 +49,8 @@ def command(
 ) -> None:
     """Build samples, ask a model, record every answer.
 
-    A sweep is a preset (demo, niah, ruler, mrcr, domains, yarn) or a TOML file; options override its fields, and do without
-    it. The same command again goes on where a run was interrupted and asks nothing twice.
+    A sweep is a preset (demo, niah, ruler, mrcr, domains, yarn) or a TOML file; options override its fields, and do
+    without it. The same command again goes on where a run was interrupted and asks nothing twice.
     """
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
