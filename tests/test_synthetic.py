@@ -273,6 +273,45 @@ def test_american_contracts_are_in_american_spelling() -> None:
             assert not re.search(r"\b(licence|organised|favour|instalment|endeavours|per cent)\b", document.text)
 
 
+def test_contracts_read_as_a_lawyer_writes() -> None:
+    for document in contract_kinds():
+        text = document.text
+        signed = re.findall(r"(?:made|entered into) on (.*?) between", text)[0]
+        assert int(re.findall(r"\d{4}", signed)[0]) >= 2021
+        assert "No one other than" not in text or not re.search(r"No one other than [^.]* not have", text)
+        assert not re.search(r"[Nn]either \w+(?: \w+)? nor \w+(?: \w+)? (?:must|shall|will) ", text)
+        assert not re.search(r"\b(?:1|one \(1\)) (?:days|months|weeks|years|hours|minutes)\b", text)
+        assert not re.search(r"every (?:1|one \(1\)) ", text)
+        if "LLC**" in text:
+            assert not re.search(r"LLC\*\*, (?:a|an) (?:\w+ )?corporation", text)
+        if not document.path.startswith(("supply", "distribution")):
+            assert "International Sale of Goods" not in text
+        for seller in re.findall(r"deliver the Goods (?:EXW|FCA) (\w+)'s works", text):
+            assert f'("{seller}"), the supplier' in text
+
+
+def test_leases_fit_their_buildings() -> None:
+    for text in by_kind("lease"):
+        site = number(re.findall(r"site of about ([\d,]+)", text)[0])
+        area = number(re.findall(r"(?:area of|measuring) about ([\d,]+)", text)[0])
+        assert 0 < area <= site
+        assert "US$" not in text or "meter" not in text.replace("perimeter", "").replace("sub-meter", "").replace(
+            "separate meters", ""
+        ).replace("read meters", "")
+
+
+def test_a_sale_leaves_time_for_its_conditions() -> None:
+    for text in by_kind("asset-sale"):
+        if offers := re.findall(r"at least (?:\S+ \()?(\d+)\)? days before Completion", text):
+            assert int(offers[0]) < 45
+
+
+def test_talks_end_when_a_non_disclosure_agreement_says() -> None:
+    for text in by_kind("nda"):
+        ends = re.findall(r'\(the "Recipient"\) from .*? until (.*?\d{4})', text)[0]
+        assert f"disclosures made until {ends};" in text or f"disclosures made up to {ends};" in text
+
+
 # Annual reports
 
 
@@ -316,6 +355,11 @@ def test_balance_sheets_balance_and_cash_flows_lead_there(reports: list[str]) ->
         assert balance["Total assets"] == balance["Total liabilities and stockholders' equity"]
         assert columns(balance, "Total liabilities", "Total stockholders' equity") == balance["Total assets"]
         names = list(balance)
+        owed = names[names.index("Total assets") + 1 : names.index("Total liabilities")]
+        assert (
+            columns(balance, *(name for name in owed if name != "Total current liabilities"))
+            == (balance["Total liabilities"])
+        )
         current = names[: names.index("Total current assets")]
         assert columns(balance, *current) == balance["Total current assets"]
         fixed = names[names.index("Total current assets") : names.index("Total assets")]
@@ -348,6 +392,16 @@ def test_notes_split_what_statements_show(reports: list[str]) -> None:
             if "Segment operating profit" in amounts:
                 assert last == income["Operating income"]
             if "Property at cost" in amounts:
+                heads = list(amounts)
+                assert columns(amounts, *heads[: heads.index("Property at cost")]) == amounts["Property at cost"]
+                used = [amounts["Accumulated depreciation"][place] for place in (1, 0)]
+                flows = statement(text, "Statements of cash flows")
+                retired = used[1] - used[0] + flows["Depreciation"][0]
+                assert retired >= 0
+                assert (
+                    amounts["Property at cost"][1] - flows["Capital expenditures"][0] - retired
+                    == (amounts["Property at cost"][0])
+                )
                 assert last == balance["Property, plant and equipment, net"]
                 assert columns(amounts, "Property at cost", "Accumulated depreciation") == last
             if head[-1] == "Total" and rows[0][0].startswith("Balance on") and len(head) == len(rows[0]):
@@ -364,6 +418,48 @@ def test_notes_split_what_statements_show(reports: list[str]) -> None:
                 assert columns(amounts, *list(amounts)[:-1]) == last
             if "At the statutory rate" in amounts or "Deferred" in amounts:
                 assert columns(amounts, *list(amounts)[:-1]) == last
+
+
+def test_what_is_owed_later_follows_from_what_is_owed_now(reports: list[str]) -> None:
+    for text in reports:
+        due = re.findall(r"Principal falls due as follows: (.*?)\.(?=\n| [A-Z])", text)[0]
+        owed = re.findall(r"Total debt was \$([\d,.]+) million", text)[0]
+        assert sum(float(amount.replace(",", "")) for amount in re.findall(r"\$([\d,.]+) million", due)) == (
+            pytest.approx(float(owed.replace(",", "")), abs=0.31)
+        )
+        year = int(re.findall(r"Annual Report for Fiscal (\d+)", text)[0])
+        ends = int(re.findall(r"Term loan at SOFR .*?, due \w+ (\d{4})", text)[0])
+        loan = number(re.findall(r"^\| Term loan at SOFR .*? \| ([\d,]+) \|", text, re.MULTILINE)[0])
+        yearly = float(re.findall(r"is repaid by \$([\d.]+) million a year", text)[0]) * 1000
+        assert (ends - year - 1) * yearly < loan <= (ends - year) * yearly + 60
+
+
+def test_units_of_shares_are_averaged(reports: list[str]) -> None:
+    for text in reports:
+        _, rows = next(table for table in tables(text) if table[0][1] == "Units (thousands)")
+        worth = [number(row[1]) * float(row[2]) for row in rows]
+        assert sum(number(row[1]) for row in rows[:-1]) == number(rows[-1][1])
+        assert sum(worth[:-1]) / number(rows[-1][1]) == pytest.approx(float(rows[-1][2]), abs=0.0051)
+
+
+def test_a_segment_grew_by_what_is_named_as_the_reason(reports: list[str]) -> None:
+    pattern = (
+        r"segment (?:increased|decreased) .*? (?:mainly because of|reflecting) (.*?)\. Price contributed (\S+) "
+        r"percentage points, currency (\S+) and volume and mix (\S+)\. "
+    )
+    found = [part for text in reports for part in re.findall(pattern, text)]
+    assert len(found) > 60
+    for reason, *shares in found:
+        price, currency, volume = map(float, shares)
+        most = max((price, currency, volume), key=abs)
+        if abs(price + currency + volume) >= 1:
+            priced = re.search(r"pric|surcharge|rates\b|pass-through|passed on|rate cuts|concession", reason)
+            assert most == (currency if "dollar" in reason else price if priced else volume), reason
+
+
+def test_spending_that_fell_is_not_explained_by_more_staff(reports: list[str]) -> None:
+    for text in reports:
+        assert not re.search(r"expenses decreased .*? added \d+ engineers", text)
 
 
 def test_every_table_has_rows_of_the_same_width() -> None:

@@ -105,7 +105,7 @@ def company(dice: Dice, industry: dict[str, object], segments: list[str], region
         by_region = [sum(by_segment) * weight // sum(weights) for weight in weights]
         by_region[0] += sum(by_segment) - sum(by_region)
         weights = [weight * dice.between(92, 110) for weight in weights]
-        margins = {name: max(value + dice.between(-9, 8), 0) if value else 0 for name, value in margins.items()}
+        margins = {name: _drifted(dice, value) for name, value in margins.items()}
         year = Year(by_segment, by_region, [])
         _income(dice, made, year, margins, balance)
         days = {name: value + dice.between(-3, 3) for name, value in days.items()}
@@ -116,6 +116,12 @@ def company(dice: Dice, industry: dict[str, object], segments: list[str], region
         made.shares.append(shares)
         made.extra_shares.append(share(shares, dice.between(6, 19)))
     return made
+
+
+def _drifted(dice: Dice, margin: int) -> int:
+    """A margin of the next year, in tenths of a per cent: a small one moves less than a large one."""
+    most = min(9, margin // 12)
+    return margin + dice.between(-most, most)
 
 
 def _opening(

@@ -24,6 +24,10 @@ class Frame:
         """The date as the document writes dates."""
         return written(day, self.american)
 
+    def day(self, number: int, month: str) -> str:
+        """A day of every year as the document writes dates."""
+        return f"{month} {number}" if self.american else f"{number} {month}"
+
     @property
     def expiry(self) -> date:
         """The last day."""

@@ -30,6 +30,8 @@ def _supply(draft: Draft, frame: Frame) -> Deal:
         lot = f"{dice.pick((100, 250, 500, 1000, 2000)):,}"
         rows.append([f"{letters}-{dice.between(1000, 9999)}", f"{goods}, {form}", price, lot])
     volume = dice.between(20_000, 400_000, 5_000)
+    seller_ends_there = draft.value("incoterm") in ("EXW", "FCA")
+    place = draft.write("{A}'s works in {A_city}" if seller_ends_there else "{B}'s warehouse in {B_city}")
     years = [
         [f"Contract Year {number + 1}", f"from {frame.say(plus_months(frame.effective, 12 * number))}",
          f"{volume + number * (volume // 20_000) * 1_000:,} pieces"]
@@ -37,7 +39,7 @@ def _supply(draft: Draft, frame: Frame) -> Deal:
     ]  # fmt: skip
     return Deal(
         {
-            "review_date": frame.say(plus_months(frame.effective, 12)),
+            "review_date": frame.say(plus_months(frame.effective, 12)), "delivery_to": place,
             "cap_amount": money(dice.between(750_000, 8_000_000, 250_000)),
         },
         {
@@ -69,13 +71,17 @@ def _lease(draft: Draft, frame: Frame) -> Deal:
         ])  # fmt: skip
         amount = amount * (1000 + uplift) // 1000 // 120 * 120
     offices, stores = area * dice.between(90, 190) // 1000, area * dice.between(30, 80) // 1000
+    pounds, weight = dice.pick((100, 125, 150, 200, 250)), dice.pick((5, 8, 10, 15, 20, 25, 30))
+    load = f"{pounds} pounds a square foot" if frame.american else f"{weight} kilonewtons a square metre"
     rooms = {"Main area": area * 7 // 10, "Offices": offices, "Stores": stores}
     rooms["Kitchen and sanitary rooms"] = area - sum(rooms.values())
     parts = [[name, f"{size:,}"] for name, size in (rooms | {"Total": area}).items()]
     return Deal(
         {
-            "area": f"{area:,}", "first_rent": money(rent), "deposit": money(rent // 12 * deposit),
-            "break_date": frame.say(plus_months(frame.effective, 12 * (frame.years * 3 // 5)) - timedelta(days=1)),
+            "area": f"{area:,}", "site": f"{area * dice.between(13, 42) // 500 * 50:,}", "floor_load": load,
+            "sign_size": f"{dice.pick((20, 30, 40, 60))} square feet" if feet else f"{dice.pick((2, 3, 4, 6))} square metres",
+            "first_rent": money(rent), "deposit": money(rent // 12 * deposit),
+            "break_date": frame.say(plus_months(frame.effective, 12 * max(2, frame.years * 3 // 5)) - timedelta(days=1)),
         },
         {
             "premises": (

@@ -48,13 +48,16 @@ def property_table(dice: Dice, made: Company, heads: Sequence[str]) -> str:
     """Property at cost, less accumulated depreciation."""
     names = ["Land", "Buildings and improvements", "Machinery and equipment", "Software and office equipment"]
     names.append("Construction in progress")
-    factor = dice.between(155, 230)
+    last = made.years[-1]
     nets = [year["Property, plant and equipment, net"] for year in reversed(made.years[1:])]
-    costs = [net * factor // 100 for net in nets]
+    before = nets[1] * dice.between(155, 230) // 100
+    retired = share(before, dice.between(4, 24))  # fully depreciated, so that cost and depreciation fall alike
+    costs = [before - last["Capital expenditures"] - retired, before]
     weights = [dice.between(*bounds) for bounds in ((3, 7), (22, 34), (48, 62), (6, 12))]
+    whole = sum(weights) + dice.between(2, 6)
     columns = []
     for cost in costs:
-        cells = [cost * weight // 115 for weight in weights]
+        cells = [cost * weight // whole for weight in weights]
         columns.append([*cells, cost - sum(cells)])
     rows = [[name, *(number(column[place]) for column in columns)] for place, name in enumerate(names)]
     rows.append(["Property at cost", *map(number, costs)])
@@ -176,23 +179,39 @@ def stock_units(dice: Dice, shares: int, price: int, year_before: str, year_end:
     opening = share(shares, dice.between(8, 20)) + 20
     granted, vested = share(opening, dice.between(300, 520)), share(opening, dice.between(260, 430))
     forfeited = share(opening, dice.between(20, 80))
-    moves = (
-        (f"Unvested on {year_before}", opening), ("Granted", granted), ("Vested", -vested), ("Forfeited", -forfeited),
-        (f"Unvested on {year_end}", opening + granted - vested - forfeited),
-    )  # fmt: skip
+    before = price * dice.between(70, 108)  # cents
+    values = [before, price * dice.between(88, 112), before * dice.between(92, 104) // 100, before]
+    counts = [opening, granted, -vested, -forfeited]
+    left = sum(counts)
+    worth = sum(count * value for count, value in zip(counts, values, strict=True))
+    counts, values = [*counts, left], [*values, (2 * worth // left + 1) // 2]
+    names = (f"Unvested on {year_before}", "Granted", "Vested", "Forfeited", f"Unvested on {year_end}")
     rows = [
-        [name, number(count), f"{max(share(price, dice.between(700, 1_080)), 1)}.{dice.between(10, 99)}"]
-        for name, count in moves
+        [name, number(count), f"{value // 100}.{value % 100:02d}"]
+        for name, count, value in zip(names, counts, values, strict=True)
     ]
     return table(["", "Units (thousands)", "Fair value at grant"], rows)
 
 
-def obligations(made: Company, due: Sequence[int], rents: Sequence[int], bought: int) -> str:
+def interest_due(made: Company, notes_after: int) -> list[int]:
+    """Interest in the next year, the two after it, the two after those, and later: on what is then still owed."""
+    last = made.years[-1]
+    loan = last["Long-term debt"] + last["Current portion of long-term debt"] - made.notes_due
+    periods = [0, 0, 0, 0]
+    year = 0
+    while loan > 0 or made.notes_due and year < notes_after:
+        notes = made.notes_due if year < notes_after else 0
+        periods[(0, 1, 1, 2, 2)[year] if year < 5 else 3] += notes * made.notes_rate // 10_000 + share(loan, 55)
+        loan = max(loan - made.instalment, 0)
+        year += 1
+    return periods
+
+
+def obligations(made: Company, due: Sequence[int], interest: Sequence[int], rents: Sequence[int], bought: int) -> str:
     """Contractual obligations by period, with totals both ways: debt and leases by year, purchases in all."""
-    yearly = made.years[-1]["Interest expense"]
     lines = {
         "Long-term debt": [due[0], due[1] + due[2], due[3] + due[4], due[5]],
-        "Interest": [yearly, share(yearly, 1_700), share(yearly, 1_300), share(yearly, 400)],
+        "Interest": list(interest),
         "Operating leases": [rents[0], rents[1] + rents[2], rents[3] + rents[4], rents[5]],
         "Purchase commitments": [bought - bought // 5, bought // 5, 0, 0],
     }

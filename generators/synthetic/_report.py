@@ -53,6 +53,11 @@ def _result(amount: int) -> str:
     return millions(amount) if amount >= 0 else f"a loss of {millions(amount)}"
 
 
+def _rounded(amount: int, divisor: int) -> int:
+    """The quotient of two positive amounts, rounded half up."""
+    return (2 * amount // divisor + 1) // 2
+
+
 def _owed(year: Year) -> int:
     return year["Long-term debt"] + year["Current portion of long-term debt"]
 
@@ -170,6 +175,7 @@ class Report:
         margins = [year["Gross profit"] * 10_000 // year["Revenue"] for year in (last, before)]
         price, cost = dice.between(30, 160), -dice.between(20, 150)
         inputs = share(last["Cost of revenue"], dice.between(320, 480))
+        backlog, loss_rate = share(revenue, dice.between(140, 420)), dice.between(10, 50, 5)
         parts = f"acquisitions contributed {signed(bought)} percentage points and organic growth {signed(gap - bought)}"
         net = f"Net {'income' if earned >= 0 else 'loss'} was {millions(earned)} in fiscal {self.fy}"
         was = f"{'net income' if earlier >= 0 else 'a net loss'} of {millions(earlier)} in fiscal {self.fy - 1}"
@@ -189,8 +195,10 @@ class Report:
             "input_spend": millions(inputs),
             "currency_effect": millions(share(revenue, dice.between(8, 42))),
             "renewal_effect": millions(share(revenue, dice.between(7, 9))),
-            "backlog": millions(share(revenue, dice.between(140, 420))),
-            "backlog_before": millions(share(revenue, dice.between(140, 420))),
+            "backlog": millions(backlog),
+            "backlog_before": millions(share(backlog, dice.between(760, 1_240))),
+            "loss_rate": str(loss_rate),
+            "loss_effect": f"${last['Accounts receivable, net'] * loss_rate // 10_000:,} thousand",
             "obligations": millions(share(revenue, dice.between(40, 240))),
             "foreign_share": percent(revenue - last.regions[0], revenue),
         }
@@ -205,9 +213,9 @@ class Report:
         flow, capex = last["Net cash provided by operating activities"], -last["Capital expenditures"]
         working = sum(amount for name, amount in last.flows.items() if name.startswith("Change in"))
         intangible = last["Goodwill"] + last["Intangible assets, net"]
-        stock = [year["Inventories"] * 365 // year["Cost of revenue"] for year in (last, before)]
+        stock = [_rounded(year["Inventories"] * 365, year["Cost of revenue"]) for year in (last, before)]
         inventories = f"Inventories stood at {stock[0]} days of cost of revenue, compared with {stock[1]}."
-        days = [year["Accounts receivable, net"] * 365 // year["Revenue"] for year in (last, before)]
+        days = [_rounded(year["Accounts receivable, net"] * 365, year["Revenue"]) for year in (last, before)]
         return {
             "intangibles": millions(intangible),
             "intangible_share": percent(intangible, sum(last.balance[name] for name in ASSETS)),
@@ -232,7 +240,7 @@ class Report:
     @staticmethod
     def _ratio(year: Year) -> str:
         assets, owed = (sum(year.balance[name] for name in names) for names in (CURRENT_ASSETS, CURRENT_LIABILITIES))
-        return f"{assets * 100 // owed / 100:.2f}"
+        return f"{_rounded(assets * 100, owed) / 100:.2f}"
 
     def _debt(self) -> Slots:
         last, dice, made = self.last, self.dice, self.made
@@ -240,15 +248,15 @@ class Report:
         earnings = max(last["Operating income"] + last["Depreciation"] + last["Amortization"], 1)
         leverage = max((owed - last["Cash and cash equivalents"]) * 100 // earnings, 0)
         due = notes.maturities(made, self.notes_after)
-        years = [f"{tables.number(part)} in fiscal {self.fy + place}" for place, part in enumerate(due[:5], 1) if part]
-        years += [f"{tables.number(due[5])} thereafter"] if due[5] else []
+        years = [f"{millions(part)} in fiscal {self.fy + place}" for place, part in enumerate(due[:5], 1) if part]
+        years += [f"{millions(due[5])} thereafter"] if due[5] else []
         senior = f"The senior notes bear interest at {made.notes_rate / 100:.2f}%, payable twice a year."
         line = (share(last["Revenue"], dice.between(90, 210)) // 5_000 + 2) * 5
         return {
             "debt": millions(owed),
             "debt_before": millions(_owed(self.before)),
             "lev": f"{max(leverage // 50 * 50 + dice.pick((100, 150)), 325) / 100:.2f} to 1",
-            "lev_actual": f"{leverage / 100:.2f} to 1",
+            "lev_state": f"which stood at {leverage / 100:.2f} to 1" if leverage else "though cash exceeded debt",
             "facility": f"${line} million",
             "average_rate": percent(last["Interest expense"], _owed(self.before)),
             "floating": percent(owed - made.notes_due, owed),
@@ -257,7 +265,7 @@ class Report:
             "instalment": millions(made.instalment),
             "due_sentence": f"Principal falls due as follows: {joined(years)}.",
             "loan_margin": f"{dice.between(110, 240, 5) / 100:.2f}%",
-            "loan_end": f"{dice.pick(MONTHS)} {self.fy + dice.between(5, 7)}",
+            "loan_end": f"{dice.pick(MONTHS[: self.end.month])} {self.fy - (made.notes_due - owed) // made.instalment}",
             "debt_lead": senior if made.notes_due else "The debt consists of a term loan and revolving borrowings.",
         }
 
@@ -270,8 +278,9 @@ class Report:
             (paid, "paid dividends of {}"),
             (bought, "repurchased shares for {}"),
         ]
-        cents = max(paid * 100 // shares, 1)
-        dividend = f"It paid dividends of {cents} cents a share, {millions(paid)} in total, in fiscal {fy}."
+        mills = _rounded(paid * 1_000, shares)
+        each = f"${mills // 1_000}.{mills % 1_000:03d}"
+        dividend = f"It paid dividends of {each} a share, {millions(paid)} in total, in fiscal {fy}."
         return {
             "outstanding": f"{shares * 1_000 + dice.between(0, 999_999):,}",
             "price": f"{self.price}.{dice.between(10, 99)}",

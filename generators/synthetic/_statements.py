@@ -42,6 +42,11 @@ def lines(*names: str) -> list[tuple[str, Callable[[Year], int]]]:
     return [(name, lambda year, name=name: year[name]) for name in names]  # type: ignore[misc]
 
 
+def held(*names: str) -> list[tuple[str, Callable[[Year], int]]]:
+    """Rows that show what stands on the balance sheet under these names: a flow may be called the same."""
+    return [(name, lambda year, name=name: year.balance[name]) for name in names]  # type: ignore[misc]
+
+
 def income(made: Company, first: int) -> str:
     """Income statement with earnings per share."""
     rows = lines(
@@ -78,11 +83,11 @@ def balance(made: Company, first: int) -> str:
         return lambda year: sum(year.balance[name] for name in names)
 
     rows = [
-        *lines(*CURRENT_ASSETS), ("Total current assets", total(CURRENT_ASSETS)), *lines(*ASSETS[4:]),
+        *held(*CURRENT_ASSETS), ("Total current assets", total(CURRENT_ASSETS)), *held(*ASSETS[4:]),
         ("Total assets", total(ASSETS)),
-        *lines(*CURRENT_LIABILITIES), ("Total current liabilities", total(CURRENT_LIABILITIES)),
-        *lines(*LIABILITIES[5:]),
-        ("Total liabilities", total(LIABILITIES)), *lines(*EQUITY), ("Total stockholders' equity", total(EQUITY)),
+        *held(*CURRENT_LIABILITIES), ("Total current liabilities", total(CURRENT_LIABILITIES)),
+        *held(*LIABILITIES[5:]),
+        ("Total liabilities", total(LIABILITIES)), *held(*EQUITY), ("Total stockholders' equity", total(EQUITY)),
         ("Total liabilities and stockholders' equity", total((*LIABILITIES, *EQUITY))),
     ]  # fmt: skip
     return over_years(made.years[1:], first + 1, rows)

@@ -32,6 +32,12 @@ _PROVIDERS = {
     "licence": ("Software", "Systems", "Data"), "saas": ("Cloud", "Software", "Digital", "Data"),
 }  # fmt: skip
 
+_TECHNICAL = ("Data", "Hosting", "Networks", "Systems", "Digital", "Software", "Cloud")
+_US_FORMS = {"LLC": "limited liability company", "LP": "limited partnership"}
+_GOODS = ("supply", "distribution")
+_CONVENTION = "the United Nations Convention on Contracts for the International Sale of Goods"
+_DAYS = ((31, "January"), (31, "March"), (30, "June"), (30, "September"), (15, "December"))
+
 
 class _Article(NamedTuple):
     """An article before it is written."""
@@ -71,8 +77,11 @@ def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
     dice = Dice(f"contracts:{seed}:{index}:frame")
     place = dice.pick(texts("contracts-law")["place"])
     american = place["style"] == "Section"
-    signed = date(2012, 1, 9) + timedelta(days=dice.below(4_900))
-    effective = signed + timedelta(days=dice.pick((0, 0, 1, 7, 14, 21, 30, 45)))
+    # None is older than the rules and laws that contracts name: Incoterms 2020, the term rates that replaced LIBOR.
+    signed = date(2021, 9, 1) + timedelta(days=dice.below(1_550))
+    # The conditions of a sale take time; its buyer makes offers to the staff weeks before it is completed.
+    gaps = (45, 60, 75, 90) if kind == "asset-sale" else (0, 0, 1, 7, 14, 21, 30, 45)
+    effective = signed + timedelta(days=dice.pick(gaps))
     if kind in ("lease", "loan", "employment"):  # these begin on the first of a month
         effective = date(effective.year + effective.month // 12, effective.month % 12 + 1, 1)
     frame = Frame(
@@ -91,6 +100,8 @@ def _open(index: int, seed: int, kind: str) -> tuple[Draft, Deal]:
         "area_unit": place["units"][0], "area_unit_single": place["units"][1], "distance_unit": place["units"][2],
         **{key: value for key, value in _grammar(kind)["kind"].items() if isinstance(value, str)},
     })  # fmt: skip
+    if kind in _GOODS:
+        draft.refs["convention-on-sales"] = _CONVENTION
     draft.slots["schedules"] = f"{draft.value('schedule')}s"
     deal = _DEALS[kind](draft, frame)
     draft.slots.update(deal.slots)
@@ -105,12 +116,13 @@ def _parties(
     for number, side in enumerate("AB"):
         short = stem(2 * index + number, f"contracts:{seed}")
         second = dice.pick(_PROVIDERS[kind]) if side == "A" and kind in _PROVIDERS else trade(dice)
-        contact, road = person(dice), street(dice)
+        contact, road, form = person(dice), street(dice), dice.pick(place["forms"])
         slots |= {
-            side: short, f"{side}_trade": second, f"{side}_full": f"{short} {second} {dice.pick(place['forms'])}",
+            side: short, f"{side}_trade": second, f"{side}_full": f"{short} {second} {form}",
             f"{side}_city": cities[number], f"{side}_street": road, f"{side}_contact": contact,
             f"{side}_email": f"{contact.replace(' ', '.').lower()}@{slug(short)}.example",
-            f"{side}_signatory": person(dice), f"{side}_born": place["born"],
+            f"{side}_signatory": person(dice),
+            f"{side}_born": place["born"].replace("{us_form}", _US_FORMS.get(form, "corporation")),
         }  # fmt: skip
     if kind == "employment":
         first, last = person(dice).split()[0], dice.pick(listed("surnames"))
@@ -120,6 +132,7 @@ def _parties(
         }  # fmt: skip
     return slots | {
         "company": lambda: f"{any_stem(draft.dice)} {trade(draft.dice)}",
+        "tech_company": lambda: f"{any_stem(draft.dice)} {draft.dice.pick(_TECHNICAL)}",
         "advisers": partial(firm, draft.dice),
         "bank": lambda: f"{any_stem(draft.dice)} {draft.dice.pick(('Bank', 'Savings Bank', 'Commercial Bank'))}",
         "person": partial(person, draft.dice),
@@ -131,7 +144,6 @@ def _parties(
         "brand": any_stem(dice).upper(),
         "regno": lambda: str(draft.dice.between(1_000_000, 13_900_000)).zfill(8),
         "us_state": lambda: draft.dice.pick(("Delaware", "Nevada", "Ohio", "Illinois", "Texas", "Virginia", "Georgia")),
-        "us_form": "corporation",
     }
 
 
@@ -151,7 +163,9 @@ def _times(draft: Draft, dice: Dice, frame: Frame) -> dict[str, str | Callable[[
         "review_date": frame.say(date(frame.effective.year + 1, dice.pick((1, 4, 7)), 1)),
         "prior_date": earlier, "recent_date": lately,
         "int_year": lambda: str(draft.dice.between(1961, frame.signed.year - 4)),
-        "day_month": lambda: draft.dice.pick(("31 January", "31 March", "30 June", "30 September", "15 December")),
+        "standard_year": lambda: str(draft.dice.between(2017, frame.signed.year - 1)),
+        "late_day": frame.day(1, "October"),
+        "day_month": lambda: frame.day(*draft.dice.pick(_DAYS)),
         "month_name": lambda: draft.dice.pick(("August", "September", "October", "November")),
     }  # fmt: skip
 
@@ -248,13 +262,8 @@ def _schedules(draft: Draft, deal: Deal) -> Iterator[str]:
 
 def _signatures(draft: Draft) -> Iterator[str]:
     yield "## " + draft.write("[Signatures|Execution|Signed by the parties]")
-    offices = (
-        "Director",
-        "Managing Director",
-        "Chief Executive Officer",
-        "Company Secretary",
-        "Chief Financial Officer",
-    )
+    secretary = "Corporate Secretary" if draft.value("spelling") == "American" else "Company Secretary"
+    offices = ("Director", "Managing Director", "Chief Executive Officer", secretary, "Chief Financial Officer")
     for side in "AB":
         signatory, full = draft.value(f"{side}_signatory"), draft.value(f"{side}_full")
         if signatory == full:

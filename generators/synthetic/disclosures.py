@@ -6,6 +6,7 @@ The accounts come from ``_accounts.py``, the tables from ``_statements.py`` and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from longctx.types import Document
@@ -19,6 +20,11 @@ from ._report import Report, change, millions, moved, percent, signed
 from ._spelling import american
 
 FORMAT = "markdown"
+
+_PRICES = re.compile(r"pric|surcharge|rates\b|pass-through|passed on|rate cuts|concession")
+_SIZES = {"Offices": (14, 95), "Research": (18, 120), "Development": (14, 110), "Customer support": (10, 70),
+          "Control room": (6, 30)}  # fmt: skip
+"""Use of a site → thousands of square feet that it may have; other uses need more."""
 
 
 def make(index: int, seed: int) -> Document:
@@ -76,8 +82,8 @@ class _Pages(Report):
     def _segment(self, place: int) -> dict[str, str]:
         revenue, old = self.last.segments[place], self.before.segments[place]
         profit, earlier = self.last.profits[place], self.before.profits[place]
-        price, currency = self.dice.between(-8, 42), self.dice.between(-14, 12)
-        volume = change(revenue, old) - price - currency
+        reason = self.draft.new("up" if revenue >= old else "down")
+        price, currency, volume = self._split(change(revenue, old), reason)
         return {
             "seg_products": joined(self.products[self.made.segments[place]]),
             "seg_rev": millions(revenue),
@@ -87,10 +93,20 @@ class _Pages(Report):
             "seg_margin": percent(profit, revenue),
             "seg_margin_before": percent(earlier, old),
             "seg_moved": moved(revenue, old),
-            "seg_reason": self.draft.new("up" if revenue >= old else "down"),
+            "seg_reason": reason,
             "seg_split": f"Price contributed {signed(price)} percentage points, currency {signed(currency)} and "
             f"volume and mix {signed(volume)}.",
         }
+
+    def _split(self, gap: int, reason: str) -> tuple[int, int, int]:
+        """What price, currency, volume and mix contributed, in tenths of a point: most comes from what is named."""
+        most = min(abs(gap) // 4, 9)
+        named, other = gap * self.dice.between(60, 90) // 100, self.dice.between(-most, most)
+        if "dollar" in reason:
+            return other, named, gap - named - other
+        if _PRICES.search(reason):
+            return named, other, gap - named - other
+        return gap - named - other, other, named
 
     def _risks(self) -> Iterator[str]:
         yield "## Item 1A. Risk Factors"
@@ -105,9 +121,9 @@ class _Pages(Report):
         yield "## Item 2. Properties"
         yield draft.say(text["properties"]["Lead"])
         rows = [
-            [draft.new("place"), dice.pick(self.industry["uses"]), f"{dice.between(18, 640) * 1_000:,}",
+            [draft.new("place"), use, f"{dice.between(*_SIZES.get(use, (90, 640))) * 1_000:,}",
              dice.pick(("Owned", "Leased"))]
-            for _ in range(dice.between(6, 11))
+            for use in (dice.pick(self.industry["uses"]) for _ in range(dice.between(6, 11)))
         ]  # fmt: skip
         yield table(["Location", "Use", "Square feet", "Tenure"], rows, 2)
         yield "## Item 3. Legal Proceedings"
@@ -137,12 +153,14 @@ class _Pages(Report):
         for title in ("Gross profit", "Selling", "Research", "Restructuring", "Interest", "Tax", "Net income"):
             line = {"Research": "Research and development", "Restructuring": "Restructuring charges"}.get(title)
             if line is None or (self.last[line] and (title != "Research" or self.before[line])):
-                yield draft.say(text[title])
+                fell = title == "Research" and self.last[line or ""] < self.before[line or ""]
+                yield draft.say(text["Research, less" if fell else title])
         yield "### Liquidity and capital resources"
         for title in ("Liquidity", "Working capital", "Operating cash", "Investing", "Financing", "Obligations"):
             yield draft.say(text[title])
         due = notes.maturities(made, self.notes_after)
-        yield notes.obligations(made, due, self.rents, self.commitments)
+        interest = notes.interest_due(made, self.notes_after)
+        yield notes.obligations(made, due, interest, self.rents, self.commitments)
         yield "### Critical accounting estimates"
         for wording in self._fitting(text["Estimates"]):
             if self.dice.chance(0.75):
