@@ -164,6 +164,14 @@ def test_articles_agree(maker: str) -> None:
 
 
 @every_prose_maker
+def test_one_is_singular(maker: str) -> None:
+    units = "days|hours|minutes|seconds|weeks|months|years|users|files|people|keys|units|vials|doses|shares|sites"
+    for document in documents(maker, 700_000):
+        found = re.search(rf"(?<![\d.,:$€£-])(?:1|one \(1\)) (?:Business )?(?:{units})\b", document.text, re.IGNORECASE)
+        assert not found, document.text[max(found.start() - 80, 0) : found.end() + 40]
+
+
+@every_prose_maker
 def test_periods_are_such_as_people_agree(maker: str) -> None:
     most = {"day": 420, "month": 48, "week": 60, "year": 40, "hour": 100}
     for document in documents(maker, 700_000):
@@ -525,6 +533,29 @@ def test_tickets_are_corrected_in_a_later_version_and_say_how_long_it_took() -> 
         assert 24 * int(said[0] or 0) + int(said[1] or 0) == hours
 
 
+def test_only_who_is_not_on_top_asks_for_a_higher_priority() -> None:
+    raised = 0
+    for document in documents("support", 1_000_000):
+        asked = "Please raise the priority" in document.text
+        raised += asked
+        assert not asked or "priority changed from P3 to P2" in document.text, document.path
+    assert raised > 5
+
+
+def test_a_run_starts_and_ends_once_in_a_log() -> None:
+    for document in documents("support", 600_000):
+        for log in re.findall(r"```\n(.*?)```", document.text, re.DOTALL):
+            for mark in (" start: ", " end: ", "rollover started", "run ended"):
+                assert log.count(mark) <= 1, document.path
+
+
+def test_entries_begin_as_sentences_do() -> None:
+    for document in documents("support", 600_000):
+        hosts = re.findall(r"^\| Systems \| (.*) \|$", document.text, re.MULTILINE)[0].split(", ")
+        for said in re.findall(r"^\*\*.*:\*\*\n\n(.+)$", document.text, re.MULTILINE):
+            assert not said[0].islower() or said.startswith(tuple(hosts)), (document.path, said)
+
+
 def test_a_number_mentioned_again_is_the_same_number() -> None:
     repeated = 0
     for document in documents("support", 400_000):
@@ -606,6 +637,13 @@ def test_policies_refer_to_sections_that_are_there_and_codes_of_the_right_form()
         codes = [row[0] for row in rows]
         assert all(re.fullmatch(r"[A-Z]\d{4}|\d{5}|[A-TV-Z]\d[\dA-Z](\.[\dA-Z]{1,4})?", code) for code in codes)
         assert len(set(codes)) == len(codes)
+
+
+def test_exclusions_name_contraindications_as_section_6_does() -> None:
+    for document in documents("policies", 800_000):
+        listed = re.findall(r"in the presence of any of the following: (.*)\.", document.text)
+        for named in re.findall(r"rules it out \((.*), for instance\)", document.text):
+            assert named in listed[0].split("; "), document.path
 
 
 def test_trials_and_revisions_agree_with_themselves() -> None:

@@ -89,6 +89,11 @@ def _wrapped(line: str) -> str:
     if line.endswith('"""'):
         first = line.rindex(" ", 0, _WIDTH)
         return f'{line[:first]}\n{indent}{line[first + 1 : -3]}\n{indent}"""'
+    words = line.lstrip().startswith('"""') or not re.search(r"[\"'(\[{]", line)
+    if words:  # of a docstring that goes on
+        first = line.rindex(" ", 0, _WIDTH)
+        deeper = "" if '"""' in line else "    "
+        return f"{line[:first]}\n{indent}{deeper}{line[first + 1 :]}"
     code, _, comment = line.partition("  # ")
     if comment:
         return f"{indent}# {comment}\n{_wrapped(code)}"
@@ -109,8 +114,37 @@ def _wrapped(line: str) -> str:
     if not pairs:
         return line
     first, last = pairs[0] if line.lstrip().startswith("def ") else pairs[-1]
-    inner = _wrapped(f"{indent}    {line[first + 1 : last]}")
+    inner = "\n".join(_wrapped(f"{indent}    {part}") for part in _laid_out(line[first + 1 : last], len(indent) + 4))
     return f"{line[: first + 1]}\n{inner}\n{indent}{line[last:]}"
+
+
+def _laid_out(code: str, indent: int) -> list[str]:
+    """What stands between brackets, as lines: in one if it fits, else by clauses of a comprehension or by items."""
+    if indent + len(code) <= _WIDTH:
+        return [code]
+    clauses = _pieces(code, " for ")
+    if len(clauses) > 1:
+        conditions = [part for clause in clauses[1:] for part in _pieces(clause, " if ")]
+        return [part.strip() for part in [clauses[0], *conditions]]
+    items = _pieces(code, ", ")
+    return [f"{item.removeprefix(', ')}," for item in items] if len(items) > 1 else [code]
+
+
+def _pieces(code: str, mark: str) -> list[str]:
+    """The code cut before each mark that stands in no brackets and no quotes."""
+    cuts, depth, quote = [0], 0, ""
+    for place, character in enumerate(code):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "([{":
+            depth += 1
+        elif character in ")]}":
+            depth -= 1
+        elif depth == 0 and place and code.startswith(mark, place):
+            cuts.append(place)
+    return [code[begin:end] for begin, end in zip(cuts, [*cuts[1:], len(code)], strict=True)]
 
 
 def defined(body: str) -> list[str]:

@@ -43,6 +43,7 @@ def project_names(domain: tuple[int, dict[str, Any]], seed: int, dice: Dice) -> 
     package = heads[place % len(heads)] + tails[place // len(heads)] + (str(again + 1) if again else "")
     camel, stem = _capital(package), any_stem(dice)
     return {
+        "version": f"{dice.below(7)}.{dice.between(1, 19)}.{dice.below(10)}",
         "package": package, "Package": camel, "PACKAGE": package.upper(), "about": about["about"],
         "About": _capital(about["about"]), "client": f"{stem} {trade(dice)}", "client_slug": slug(stem),
         "Error": f"{camel}Error", "Invalid": f"Invalid{camel}Value", "Unreadable": f"Unreadable{camel}File",

@@ -71,6 +71,7 @@ def _lease(draft: Draft, frame: Frame) -> Deal:
         ])  # fmt: skip
         amount = amount * (1000 + uplift) // 1000 // 120 * 120
     offices, stores = area * dice.between(90, 190) // 1000, area * dice.between(30, 80) // 1000
+    sign, last_day = dice.pick((2, 3, 4, 6)), timedelta(days=1)
     pounds, weight = dice.pick((100, 125, 150, 200, 250)), dice.pick((5, 8, 10, 15, 20, 25, 30))
     load = f"{pounds} pounds a square foot" if frame.american else f"{weight} kilonewtons a square metre"
     rooms = {"Main area": area * 7 // 10, "Offices": offices, "Stores": stores}
@@ -79,9 +80,9 @@ def _lease(draft: Draft, frame: Frame) -> Deal:
     return Deal(
         {
             "area": f"{area:,}", "site": f"{area * dice.between(13, 42) // 500 * 50:,}", "floor_load": load,
-            "sign_size": f"{dice.pick((20, 30, 40, 60))} square feet" if feet else f"{dice.pick((2, 3, 4, 6))} square metres",
+            "sign_size": f"{sign * 10} square feet" if feet else f"{sign} square metres",
             "first_rent": money(rent), "deposit": money(rent // 12 * deposit),
-            "break_date": frame.say(plus_months(frame.effective, 12 * max(2, frame.years * 3 // 5)) - timedelta(days=1)),
+            "break_date": frame.say(plus_months(frame.effective, 12 * max(2, frame.years * 3 // 5)) - last_day),
         },
         {
             "premises": (

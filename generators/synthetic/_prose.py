@@ -11,6 +11,8 @@ _ONES = (
 )  # fmt: skip
 _TENS = ("zero", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
+_COUNTED = "day|hour|minute|second|week|month|year|user|key|unit|vial|dose"
+
 
 def in_words(number: int) -> str:
     """A whole number from 0 to 999 in English words."""
@@ -47,8 +49,9 @@ def joined(items: Sequence[str], last: str = "and") -> str:
 
 
 def tidy(text: str) -> str:
-    """The text without the blanks that empty alternatives leave behind."""
-    return re.sub(r" +(?=[,.;:) ]|$)", "", text)
+    """The text without the blanks that empty alternatives leave behind, and "1 hour" where "1 hours" was drawn."""
+    text = re.sub(r" +(?=[,.;:) ]|$)", "", text)
+    return re.sub(rf"(?<![\d.,:$€£-])(1|one \(1\)) ({_COUNTED})s\b", r"\1 \2", text)
 
 
 def paragraphs(parts: Sequence[str]) -> str:

@@ -112,9 +112,9 @@ class _Project:
         """The ``__init__.py`` of a folder, which gives out what its modules define."""
         package = self.names["package"]
         if not folder:
-            number = f"{self.dice.below(7)}.{self.dice.between(1, 19)}.{self.dice.below(10)}"
             lines = [import_line(f"{package}.errors", [self.names["Error"]]), "",
-                     f'__all__ = ["{self.names["Error"]}", "__version__"]', f'__version__ = "{number}"']  # fmt: skip
+                     f'__all__ = ["{self.names["Error"]}", "__version__"]',
+                     f'__version__ = "{self.names["version"]}"']  # fmt: skip
             return "__init__.py", "\n".join([f'"""{package}: {self.names["about"]}."""', "", *lines, ""])
         paths = [path for path in self.made if path.startswith(f"{folder}/")]
         given: list[str] = []

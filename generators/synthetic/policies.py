@@ -21,6 +21,11 @@ from ._spelling import american
 
 FORMAT = "markdown"
 
+_STEPS = (
+    "one of the following, as far as any is listed for the indication,",
+    "two of the following, or of the only one that is listed for the indication,",
+)
+
 
 def make(index: int, seed: int) -> Document:
     """Policy number ``index`` of the seed: the same bytes whenever and wherever it is made."""
@@ -49,6 +54,9 @@ class _Policy:
         self.number = f"{'MED' if self.service else 'PHA'}-{1_000 + 3 * index + dice.below(3)}"
         self.draft.slots.update(self._names(seed))
         self._dates()
+        # A gap or limit that is named twice is the same one: the lists are written once.
+        for listed in ("contraindications", "cautions"):
+            values[listed] = [self.draft.write(item) for item in self.area[listed]]
         self.draft.slots.update({f"n_{name}": str(place) for place, name in enumerate(self.text["sections"], 1)})
 
     def _rules(self) -> list[tuple[str, Rule]]:
@@ -78,7 +86,7 @@ class _Policy:
             "committee": f"{payer} {'Medical Policy' if self.service else 'Pharmacy and Therapeutics'} Committee",
             "pharmacy": f"{stem(dice.below(4_000), 'pharmacy')} Pharmacy",
             "pharmacy2": f"{stem(4_000 + dice.below(4_000), 'pharmacy')} Pharmacy",
-            "step_count": dice.pick(("one", "two")), "unit_size": rules[0].unit,
+            "step_count": dice.pick(_STEPS), "unit_size": rules[0].unit,
             "max_units": f"{max(rule.most_units for rule in rules):,}",
             "min_days": min((rule.slots["min_days"] for rule in rules), key=int),
             "waste_rule": self.text["values"]["discarded" if area["dosing"] in ("infusion", "units") else "partial"],
@@ -182,7 +190,10 @@ class _Policy:
     def _monitoring(self, number: int) -> Iterator[str]:
         draft, dice, area = self.draft, self.dice, self.area
         for name, least in (("contraindications", 3), ("cautions", 2), ("monitoring", 3)):
-            chosen = dice.some(area[name], dice.between(least, len(area[name])))
+            listed = draft.values[name] if name != "monitoring" else area[name]
+            chosen = dice.some(listed, dice.between(least, len(listed)))
+            if name == "contraindications":
+                draft.slots["contraindication"] = dice.pick(chosen)
             draft.slots[name] = "; ".join(draft.write(item) for item in chosen)
         names = ["Contraindications", "Cautions", "Monitoring"]
         yield from self._said(number, "safety", names if self.service else [*names, "Stopping"])

@@ -74,7 +74,9 @@ class _Ticket:
         first, second = dice.pick(self.product["roles"]), dice.pick(self.product["roles"])
         number = dice.between(1, 60)
         major, minor, patch = dice.between(3, 12), dice.between(1, 9), dice.between(0, 7)
+        mtu = dice.between(1_480, 1_492)
         return {
+            "mtu": str(mtu), "mss": str(mtu - 40),
             "host": f"{short}-{first}{number:02d}", "host2": f"{short}-{second}{number + dice.between(1, 9):02d}",
             "ver": f"{major}.{minor}.{patch}", "prev": f"{major}.{minor - 1}.{dice.between(2, 9)}",
             "fixed": f"{major}.{minor}.{patch + dice.between(1, 3)}", "next": f"{major}.{minor + 1}",
@@ -174,7 +176,9 @@ class _Ticket:
 
         draft.slots["stamp"] = stamp
         draft.steady = draft.commas = False
-        chosen = [line for line in lines[:-1] for _ in range(draft.dice.between(1, 3))] + lines[-1:]
+        # What happens once in a run is marked with "= "; other lines come again, but for the one at the end.
+        times = [1 if line.startswith("= ") else draft.dice.between(1, 3) for line in lines[:-1]] + [1]
+        chosen = [line.removeprefix("= ") for line, count in zip(lines, times, strict=True) for _ in range(count)]
         written = [draft.write(line.replace("[", "\\[").replace("]", "\\]")) for line in chosen]
         draft.steady = draft.commas = True
         self.entries.append("\n".join(["```", *written, "```"]))
@@ -216,7 +220,9 @@ class _Ticket:
 
     def _analysis(self) -> None:
         if self.dice.chance(0.6):
-            self._customer(self.talk["chase"], (600, 2_400))
+            # Only who is not on top already asks for a higher priority, and gets it.
+            chase = "raise" if self.priority == "P3" else "chase"
+            self._customer(self.talk[chase], (600, 2_400))
             self._say("lead", "support lead", self.talk["chase_reply"], after=(10, 90))
             if self.priority == "P3":
                 self.entries.append(f"*{self.now:%Y-%m-%d %H:%M} UTC: priority changed from P3 to P2 ({self.number})*")
