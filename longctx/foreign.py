@@ -101,6 +101,8 @@ def from_ruler(row: Row, where: str, path: Path, task: str = "") -> Line:
     name = task or row.get("task") or _ruler_task(path)
     references = jsonlines.target_of(row, where, "outputs" if "outputs" in row or "output" not in row else "output")
     prompt = messages_of(row, where)
+    if not references:
+        raise DataError(f"{where}: 'outputs' is empty, so that no answer can be right.")
     if not isinstance(name, str) or not name:
         raise UsageError(
             f"{path} does not say which task it is: neither the file nor its folder is called "
@@ -194,12 +196,13 @@ def _twins(messages: str | list[dict[str, str]], wanted: Any, answer: str) -> li
 
 
 def from_jsonl(row: Row, where: str, path: Path, task: str = "", scorer: str = "") -> Line:
-    """A line with ``input`` and ``target``; ``id`` is kept, and everything else becomes metadata.
+    """A line with ``input`` and ``target``; ``id`` is kept, and everything else that is not null becomes metadata.
 
     Raises:
         DataError: the line lacks something.
     """
-    rest = {name: value for name, value in row.items() if name not in ("id", "input", "target", "metadata")}
+    own = ("id", "input", "target", "metadata")
+    rest = {name: value for name, value in row.items() if name not in own and value is not None}
     metadata = {"length": None, **rest, **jsonlines.metadata_of(row, where)}
     metadata |= {name: value for name, value in (("task", task), ("scorer", scorer)) if value}
     named = {"id": str(row["id"])} if row.get("id") not in (None, "") else {}

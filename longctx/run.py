@@ -20,7 +20,7 @@ from longctx.runfolder import RunFolder
 from longctx.scorers import score
 from longctx.sources import Progress
 from longctx.sweep import Sweep
-from longctx.tasks import Task
+from longctx.tasks import Task, find_tasks
 from longctx.tokens import load_tokenizer
 from longctx.types import Cell
 
@@ -81,7 +81,7 @@ def run(
         Interrupted: the process was told to stop; everything answered is kept.
     """
     given = _given(sweep, note, steps)
-    tasks = {} if given else pick_tasks(sweep, generators)
+    tasks = _tasks(sweep, given, generators)
     cells = given.cells if given else cells_of(sweep, tasks)
     for said in not_asked(sweep, tasks):
         note(said)
@@ -163,7 +163,7 @@ def preview(
     Args and errors as for `run`.
     """
     given = _given(sweep, note, steps)
-    tasks = {} if given else pick_tasks(sweep, generators)
+    tasks = _tasks(sweep, given, generators)
     cells = in_order(given.cells if given else cells_of(sweep, tasks))
     prepared = _prepare(sweep, cells, tasks)
     note("loading tokenizer and corpora")
@@ -198,6 +198,14 @@ def _given(sweep: Sweep, note: Note, steps: Steps) -> Imported | None:
     note("loading the tokenizer and measuring samples")
     with steps() as progress:
         return Imported(sweep.source, load_tokenizer(sweep.tokenizer or sweep.model), progress)
+
+
+def _tasks(sweep: Sweep, given: Imported | None, generators: Iterable[Path]) -> dict[str, Task]:
+    """The sweep's tasks; for samples from a file those of its tasks that are known here, so that doubles can read."""
+    if given is None:
+        return pick_tasks(sweep, generators)
+    named = {cell.task for cell in given.cells}
+    return {name: task for name, task in find_tasks(generators).items() if name in named}
 
 
 def _prepare(sweep: Sweep, cells: Sequence[Cell], tasks: dict[str, Task]) -> Prepared:

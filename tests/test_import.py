@@ -103,6 +103,16 @@ def test_ruler(longctx: Run, path: str, task: str, scorer: str, asked: int) -> N
     assert found[0]["id"] != found[1]["id"]
 
 
+def test_ruler_with_a_byte_order_mark_other_line_ends_and_a_huge_line(longctx: Run) -> None:
+    huge = {**RULER, "index": 4, "input": "word " * 2_000_000, "token_position_answer": 7}
+    data = b"\xef\xbb\xbf" + b"\r\n".join(json.dumps(row).encode() for row in (RULER, huge)) + b"\r\n"
+    Path("vt.jsonl").write_bytes(data)
+    assert longctx("import", "ruler", "vt.jsonl", "--out", "s.jsonl")[0] == 0
+    one, two = lines("s.jsonl")
+    assert one["input"] == RULER["input"] and two["input"] == huge["input"]
+    assert two["metadata"]["token_position_answer"] == 7
+
+
 def test_ruler_wants_its_task(longctx: Run) -> None:
     write(Path("validation.jsonl"), RULER)
     code, _, err = longctx("import", "ruler", "validation.jsonl", "--out", "s.jsonl")
@@ -169,6 +179,9 @@ def test_any_lines(longctx: Run) -> None:
 BAD = [
     ("ruler", {"outputs": ["x"]}, "'input' is missing. There is: outputs."),
     ("ruler", {"input": "x"}, "'outputs' is missing"),
+    ("ruler", {**RULER, "outputs": []}, "'outputs' is empty"),
+    ("ruler", {**RULER, "outputs": [None]}, "'outputs' is [null]; possible are"),
+    ("ruler", {**RULER, "answer_prefix": 5}, "metadata.answer_prefix is 5; it must be a text"),
     ("mrcr", {"prompt": "[", "answer": "a", "random_string_to_prepend": "b"}, "'prompt' is no JSON list"),
     ("mrcr", {"prompt": "[]", "answer": "a"}, "'random_string_to_prepend' is missing"),
     ("mrcr", {"queries": "x"}, "'answer' is missing or no text. There is: queries."),
@@ -298,6 +311,36 @@ def test_what_was_built_comes_back_and_is_answered(longctx: Run, ours: list[dict
         assert record["id"] == sample["id"] and record["prompt_tokens"] == 700 and record["corpus"] == "back"
         for name in ("task", "length", "length_asked", "depth", "sha256", "needles", "question", "scorer"):
             assert record[name] == metadata[name], name
+
+
+def test_every_task_comes_back_and_is_read_by_its_own_reader(longctx: Run) -> None:
+    wanted = ("niah_multikey", "mrcr", "ruler_vt", "graph_bfs", "aggregate_count", "trace")
+    built = ("--task", ",".join(wanted), "--corpus", "contracts", "--length", "4K", "--depth", "0.5")
+    assert longctx("build", *built, "--tokenizer", "smollm2-135m", "--out", "ours.jsonl")[0] == 0
+    for line in lines("ours.jsonl"):
+        # What inspect_ai.dataset.json_dataset takes without a mapping; verified with inspect-ai 0.3.285.
+        assert line.keys() == {"id", "input", "target", "metadata"} and isinstance(line["id"], str)
+        assert all(message.keys() == {"role", "content"} for message in line["input"])
+        assert all(message["role"] in ("system", "user", "assistant") for message in line["input"])
+        targets = line["target"] if isinstance(line["target"], list) else [line["target"]]
+        assert all(isinstance(target, str) for target in targets) and isinstance(line["metadata"], dict)
+    arguments = ("run", "--from", "ours.jsonl", "--tokenizer", "smollm2-135m", "--backend", "oracle", "--out", "r")
+    code, out, err = longctx(*arguments, "--json")
+    assert code == 0, err
+    assert (json.loads(out)["asked"], json.loads(out)["accuracy"]) == (len(wanted), 1)
+    for record, sample in zip(records("r"), lines("ours.jsonl"), strict=True):
+        assert record["id"] == sample["id"] and record["sha256"] == sample["metadata"]["sha256"]
+
+
+def test_what_inspect_ai_dumps_comes_back_as_it_was(longctx: Run, ours: list[dict[str, Any]]) -> None:
+    unset = {"id": "m1", "source": None, "metadata": None, "tool_call_id": None}
+    empty = dict.fromkeys(("choices", "sandbox", "files", "setup", "checkpoint", "description"))
+    dumped = [
+        {**sample, **empty, "input": [{**unset, **message} for message in sample["input"]]} for sample in ours
+    ]  # as Sample.model_dump_json() has it
+    write(Path("dumped.jsonl"), *dumped)
+    assert longctx("import", "jsonl", "dumped.jsonl", "--out", "back.jsonl")[0] == 0
+    assert lines("back.jsonl") == ours
 
 
 def test_a_run_over_a_file_is_resumed_and_reported(longctx: Run, ours: list[dict[str, Any]], chat: str) -> None:
