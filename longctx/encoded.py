@@ -13,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from longctx.seams import Piece, Run, Slice, splice
+from longctx.starts import Starts
 from longctx.tokens import Offsets, Tokenizer
 from longctx.types import Ids
 
 _CHUNK = 1 << 15  # characters that one core encodes at a time: long documents go to all cores
 _BATCH = 1 << 22  # characters handed to the tokenizer in one call: bounds memory
+_MANY = 1 << 16  # characters for which looking up the lengths of all tokens is worth it
 _LAYOUT = 1  # of the rows; other layouts are ignored
 
 
@@ -80,16 +82,15 @@ def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
 def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> list[TextStore]:
     """Tokens of each text: encoded in chunks on all cores, then mended at the seams between a text's chunks."""
     chunks = [_chunks(text) for text in texts]
-    encodings = iter(tokenizer.encode_many([chunk for parts in chunks for chunk in parts]))
+    encodings = _encoded([chunk for parts in chunks for chunk in parts], tokenizer)
     stores = []
     for text, parts in zip(texts, chunks, strict=True):
         ids, starts, pieces = [], [], list[Piece]()
         offset = 0
-        for part in parts:
-            encoding = next(encodings)
-            ids.append(encoding.ids)
-            starts.append(encoding.starts + offset)
-            size = len(part.encode())
+        for _ in parts:
+            own_ids, own_starts, size = next(encodings)
+            ids.append(own_ids)
+            starts.append(own_starts + offset)
             pieces.append(Slice(offset, offset + size))
             offset += size
         raw = np.frombuffer(text.encode(), np.uint8)
@@ -98,6 +99,22 @@ def encode_texts(texts: Sequence[str], tokenizer: Tokenizer) -> list[TextStore]:
             store = TextStore(raw, *gather(splice(store, pieces, tokenizer)))
         stores.append(store)
     return stores
+
+
+def _encoded(chunks: Sequence[str], tokenizer: Tokenizer) -> Iterator[tuple[Ids, Offsets, int]]:
+    """Ids of each chunk, the bytes at which they begin, and its bytes."""
+    known = Starts.find(tokenizer, max(chunks, key=len)) if sum(map(len, chunks)) > _MANY else None
+    if known is None:
+        for encoding, chunk in zip(tokenizer.encode_many(chunks), chunks, strict=True):
+            yield encoding.ids, encoding.starts, len(chunk.encode())
+        return
+    for ids, chunk in zip(tokenizer.ids_many(chunks), chunks, strict=True):
+        raw = np.frombuffer(chunk.encode(), np.uint8)
+        starts = known.of(ids, raw)
+        if starts is None:  # an added token that took blanks with it, for example
+            encoding = tokenizer.encode(chunk)
+            ids, starts = encoding.ids, encoding.starts
+        yield ids, starts, len(raw)
 
 
 def _chunks(text: str) -> list[str]:

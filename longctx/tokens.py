@@ -111,6 +111,22 @@ class Tokenizer:
         batch = self._fast.encode_batch(list(texts), add_special_tokens=False)
         return [_with_bytes(encoding, text) for encoding, text in zip(batch, texts, strict=True)]
 
+    def ids_many(self, texts: Sequence[str]) -> list[Ids]:
+        """The ids of `encode_many` alone, which is faster where nobody asks at which bytes they stand."""
+        batch = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, np.uint32) for encoding in batch]
+
+    def byte_lengths(self) -> npt.NDArray[np.int64] | None:
+        """(vocabulary,) bytes that each id stands for; None where the vocabulary is not one of bytes, as GPT-2's is."""
+        if '"ByteLevel"' not in self._fast.to_str() or self._fast.normalizer is not None:
+            return None
+        added = self._fast.get_added_tokens_decoder()
+        vocabulary = self._fast.get_vocab()
+        lengths = np.zeros(1 + max(vocabulary.values()), np.int64)
+        for token, place in vocabulary.items():  # each letter of a token is a byte, but for added ones
+            lengths[place] = len(added[place].content.encode()) if place in added else len(token)
+        return lengths
+
     def count(self, text: str) -> int:
         """Tokens of `text`, without special tokens added."""
         return len(self._fast.encode(text, add_special_tokens=False).ids)
