@@ -89,8 +89,11 @@ def _wrapped(line: str) -> str:
     if line.endswith('"""'):
         first = line.rindex(" ", 0, _WIDTH)
         return f'{line[:first]}\n{indent}{line[first + 1 : -3]}\n{indent}"""'
-    words = line.lstrip().startswith('"""') or not re.search(r"[\"'(\[{]", line)
-    if words:  # of a docstring that goes on
+    if line.lstrip().startswith("# "):
+        first = line.rindex(" ", 0, _WIDTH)
+        return f"{line[:first]}\n{indent}# {line[first + 1 :]}"
+    # Words of a docstring that goes on: its first line, or an argument.
+    if line.lstrip().startswith('"""') or not re.search(r"[\"'(\[{=]|  # ", line):
         first = line.rindex(" ", 0, _WIDTH)
         deeper = "" if '"""' in line else "    "
         return f"{line[:first]}\n{indent}{deeper}{line[first + 1 :]}"
