@@ -318,9 +318,7 @@ def _sample(
             if headers:
                 questions[-1].text += _FILE.get(corpus.voice.language, _FILE["en"])
         _check_density(cell, tokenizer, questions, room)
-        inserts, first = _inserts(
-            questions, depths, asked, room, distance if present else "uniform", tier, present, seed
-        )
+        inserts, first = _inserts(questions, depths, asked, distance if present else "uniform", tier, present, seed)
         question = questions[asked]
         sample = inserted_sample(
             corpus,
@@ -394,7 +392,6 @@ def _inserts(
     questions: Sequence[_Question],
     depths: Sequence[float],
     asked: int,
-    room: int,
     distance: str,
     tier: str,
     present: bool,
@@ -408,26 +405,16 @@ def _inserts(
         firsts.append(len(inserts))
         rng = random.Random(f"{seed}:depths:{index}")
         for place, (text, value) in enumerate(zip(question.needles, question.values, strict=True)):
-            at = depth if place == 0 else _second(depth, question.after, room) if question.after else rng.random()
+            at = depth if place == 0 else None if question.after else rng.random()
             if index == asked:
                 mine.append(len(inserts))
-            inserts.append(Insert(text, value, at, "" if index == asked else "co-needle"))
+            gap = question.after if place else 0
+            inserts.append(
+                Insert(text, value, at, "" if index == asked else "co-needle", needle=firsts[index], gap=gap)
+            )
     if not present:
         inserts, firsts = [], [0] * len(questions)
     for index, question in enumerate(questions):
         own = tier if index == asked else "co-distractor"
         inserts += [Insert(f.needle, f.value, None, own, distance, firsts[index]) for f in question.distractors]
     return inserts, mine
-
-
-def _second(depth: float, gap: int, room: int) -> float:
-    """Depth of the second half of a fact, `gap` tokens behind the first, or as far before it."""
-    share = gap / max(1, room)
-    if depth + share <= 1:
-        return depth + share
-    if depth - share >= 0:
-        return depth - share
-    raise ImpossibleSample(
-        f"Two halves {gap:,} tokens apart, the first at depth {depth:g}, do not fit into a haystack of about {room:,} "
-        f"tokens; from that depth at most {int(max(depth, 1 - depth) * room):,} are possible."
-    )

@@ -108,6 +108,11 @@ class Corpus:
         return self.section_at(cut).voice.title.format(file=place.file + page)
 
     @cached_property
+    def folded(self) -> str:
+        """The whole text in lower case: what it does not hold, no haystack's filler does."""
+        return self.text.tobytes().decode("utf-8").casefold()
+
+    @cached_property
     def _begins(self) -> list[int]:
         return [stretch.begin for stretch in self.documents]
 
@@ -149,7 +154,8 @@ class Corpus:
 
 
 def _map(path: Path) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = np.load(path, mmap_mode="r")
+    # A plain array over the map: slices of numpy's own memmap class cost several times as much.
+    array: npt.NDArray[Any] = np.asarray(np.load(path, mmap_mode="r"))
     return array
 
 

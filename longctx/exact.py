@@ -9,7 +9,7 @@ import numpy as np
 
 from longctx.encoded import gather
 from longctx.seams import Piece, Slice, Store, splice
-from longctx.tokens import Offsets, Tokenizer
+from longctx.tokens import Encoder, Offsets
 from longctx.types import Ids, Place, Span
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
@@ -27,7 +27,9 @@ class Insert:
         tier: as in `types.Span`.
         near: where it stands relative to the insert `needle`: ``uniform``, ``near`` or ``far``; not for those with a
             depth.
-        needle: index of the insert that `near` refers to.
+        needle: index of the insert that `near` and `gap` refer to.
+        gap: tokens from the beginning of the insert `needle` to its own, behind it or, where the haystack ends before
+            that, in front of it; not for those with a depth; 0: not bound to it.
     """
 
     text: str
@@ -36,6 +38,7 @@ class Insert:
     tier: str = ""
     near: str = "uniform"
     needle: int = 0
+    gap: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +53,7 @@ class Haystack:
         tokens: tokens of the haystack.
         spans: one for each insert, in the order given.
         closing: text of the closing pieces.
+        added: all text that is neither an insert nor a whole slice of the documents: titles, cut sentences, blanks.
         border: what stands between the frame and the haystack: the first document's name, where they are shown.
         repeated: True where passages recur.
     """
@@ -61,6 +65,7 @@ class Haystack:
     tokens: int
     spans: list[Span]
     closing: str = ""
+    added: str = ""
     border: str = ""
     repeated: bool = False
 
@@ -99,7 +104,7 @@ class Pieces:
         return self.pieces[:at], self.pieces[at:]
 
 
-def missing_tokens(store: Store, tokenizer: Tokenizer, length: int, head: str, pieces: Pieces, tail: str) -> Missing:
+def missing_tokens(store: Store, tokenizer: Encoder, length: int, head: str, pieces: Pieces, tail: str) -> Missing:
     """How many tokens a closing leaves missing: a function of its pieces, cheap to call often.
 
     Args:
@@ -146,7 +151,7 @@ def _beginning_of(store: Store, piece: Slice) -> Slice | None:
 
 def finish(
     store: Store,
-    tokenizer: Tokenizer,
+    tokenizer: Encoder,
     head: str,
     pieces: Pieces,
     closing: Sequence[Piece],
@@ -179,6 +184,7 @@ def finish(
         end - at,
         [spans[index] for index in range(len(inserts))],
         b"".join(_raw(store, piece) for piece in closing).decode("utf-8"),
+        "".join(piece for piece, owner in zip(inner, owners, strict=True) if owner is None and isinstance(piece, str)),
     )
 
 

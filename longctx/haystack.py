@@ -6,8 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from longctx.closing import close
 from longctx.corpus import Corpus, Section
 from longctx.cuts import PARAGRAPH
@@ -16,6 +14,7 @@ from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
 from longctx.placement import (
     Passage,
     Places,
+    apart,
     beside,
     by_document,
     draw_passages,
@@ -23,12 +22,15 @@ from longctx.placement import (
     nearest,
     scatter,
     unused_sentences,
+    with_inserts,
 )
 from longctx.seams import Slice, decode
-from longctx.tokens import Offsets, Tokenizer
+from longctx.tokens import Remembering, Tokenizer
 from longctx.types import Place
 
 LEAST_FILLER = 32  # tokens of filler in the shortest haystack
+_BLANKS = 2  # tokens of the blank lines around an insert at most
+_SOME = 8  # inserts on which is measured what they take
 NEAR = 512  # tokens within which a ``near`` distractor stands from its needle
 NO_BLANKS = ("zh", "ja")  # languages that put nothing between sentences
 
@@ -70,9 +72,9 @@ def assemble(
             what is possible.
         CorpusError: the corpus is too small; says both numbers.
     """
-    sizes = [len(encoding.ids) for encoding in tokenizer.encode_many([i.text for i in inserts] + [*frame])]
+    sizes = tokenizer.count_many([i.text for i in inserts] + [*frame])
     around = sizes[-2] + max(sizes[-1], longest_after) + sum(tokenizer.affix_counts)
-    needed = [size + 2 for size in sizes[:-2]]  # a blank line on either side is about two tokens
+    needed = [size + _BLANKS for size in sizes[:-2]]
     shortest = around + sum(needed) + LEAST_FILLER
     if length < shortest:
         raise ImpossibleSample(
@@ -80,7 +82,7 @@ def assemble(
             f"{len(inserts)} needles and distractors take {sum(needed):,}. "
             f"The shortest possible length with these is {shortest:,}."
         )
-    builder = _Builder(corpus, tokenizer, inserts, needed, seed, host or corpus.sections[0], headers)
+    builder = _Builder(corpus, tokenizer, inserts, sizes[:-2], seed, host or corpus.sections[0], headers)
     return builder.build(length - sum(tokenizer.affix_counts), frame, length - around, exclude)
 
 
@@ -97,27 +99,42 @@ class _Builder:
         host: Section,
         headers: bool,
     ) -> None:
-        self.corpus, self.tokenizer, self.inserts, self.sizes = corpus, tokenizer, inserts, sizes
+        self.corpus, self.tokenizer, self.inserts = corpus, Remembering(tokenizer), inserts
         self.seed, self.host, self.headers = seed, host, headers
         self.blank = "" if corpus.language in NO_BLANKS else " "
         self.boundary = host.voice.boundary
+        # Their places are reckoned with what the blanks around an insert really take, which may be a part of a token.
+        self.most = sum(sizes) + _BLANKS * len(sizes)
+        self.blanks = self._count_blanks([i.text for i in inserts[:_SOME]], sizes[:_SOME]) if inserts else 0.0
+        self.sizes = [size + self.blanks for size in sizes]
+        self.lead = tokenizer.count("\n\n")
+
+    def _count_blanks(self, texts: Sequence[str], sizes: Sequence[int]) -> float:
+        """Tokens that a haystack grows by with an insert, beyond the insert's own: a mean."""
+        joint = self.blank if self.boundary == "sentence" else "\n\n"
+        end = "。" if self.corpus.language in NO_BLANKS else "."
+        around, *counts = self.tokenizer.count_many(
+            [f"x{end}{joint}x", *(f"x{end}{joint}{text}{joint}x" for text in texts)]
+        )
+        return (sum(counts) - sum(sizes)) / len(texts) - around
 
     def build(self, length: int, frame: tuple[str, str], haystack: int, exclude: Sequence[tuple[int, int]]) -> Haystack:
         """Tokens of prompt and haystack → the haystack."""
         corpus = self.corpus
-        budget = haystack - sum(self.sizes)
+        budget = haystack - self.most
         # What is left to the closing sentence: enough to absorb what the seams add or save.
         reserve = min(LEAST_FILLER + len(self.inserts) // 2, budget)
+        lead = 0  # tokens of titles and blank lines between passages
         while True:
-            passages = draw_passages(
-                corpus, budget - reserve, random.Random(f"{self.seed}:passages"), self.host, exclude
-            )
-            head, titles = frame[0], [""] * len(passages)
-            if self.headers and passages:
-                passages = by_document(corpus, passages)
-                titles = [corpus.title_at(p.first) + "\n\n" for p in passages]
-                head += titles[0]
-            places = find_places(corpus, passages, self.host, borders=not self.headers)
+            drawn = budget - reserve - lead
+            passages = draw_passages(corpus, drawn, random.Random(f"{self.seed}:passages"), self.host, exclude)
+            passages, titles = self._titles(passages)
+            leads = self._leads(titles)
+            if sum(leads) > lead and drawn > 0:
+                lead = min(sum(leads), budget - reserve)
+                continue
+            head = frame[0] + (titles[0] if titles else "")
+            places = find_places(corpus, passages, self.host, leads, borders=not self.headers)
             pieces = self._pieces(passages, places, self._order(places, haystack), titles)
             missing = missing_tokens(corpus, self.tokenizer, length, head, pieces, frame[1])
             gap = missing([])
@@ -127,7 +144,7 @@ class _Builder:
             closing = close(sentences, missing, border) if gap >= 0 else None
             if closing is not None:
                 made = finish(corpus, self.tokenizer, head, pieces, closing, frame[1], self.inserts)
-                repeated = budget - reserve > corpus.cut_token[-1]
+                repeated = drawn > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:
                 raise ImpossibleSample(f"No filler of corpus {corpus.name!r} gives exactly {length:,} tokens.")
@@ -137,44 +154,86 @@ class _Builder:
             while reserve < wanted:
                 reserve *= 2
             reserve = min(reserve, budget)
+            lead = min(lead, budget - reserve)
+
+    def _titles(self, passages: list[Passage]) -> tuple[list[Passage], list[str]]:
+        """Passages, and what shows of which document each is: nothing where no headers are shown."""
+        if not self.headers:
+            return passages, [""] * len(passages)
+        passages = by_document(self.corpus, passages)
+        return passages, [self.corpus.title_at(passage.first) + "\n\n" for passage in passages]
+
+    def _leads(self, titles: Sequence[str]) -> list[int]:
+        """Tokens of what stands before each passage; the first one's title belongs to the frame."""
+        if not self.headers:
+            return [0, *[self.lead] * (len(titles) - 1)][: len(titles)]
+        different = list(dict.fromkeys(titles[1:]))
+        counts = self.tokenizer.count_many([f"\n\n{title}" for title in different]) if different else []
+        known = dict(zip(different, counts, strict=True))
+        return [0, *(known[title] for title in titles[1:])][: len(titles)]
 
     def _order(self, places: Places, haystack: int) -> list[tuple[int, int]]:
         """Inserts in the order in which they stand, with the place of each: -1 the beginning, len(places) the end."""
-        inserts = self.inserts
+        inserts, sizes = self.inserts, self.sizes
         fixed = [index for index, insert in enumerate(inserts) if insert.depth is not None]
         fixed.sort(key=lambda index: (inserts[index].depth, index))
+        behind = {index: self._is_behind(index, haystack) for index, insert in enumerate(inserts) if insert.gap}
+        mates = {inserts[index].needle: index for index in behind if not behind[index]}  # stand in front
         near: dict[int, tuple[list[int], list[int]]] = {index: ([], []) for index in fixed}  # before and after each
-        loose: list[tuple[int, int]] = []  # (place, insert)
-        for rule, needle in dict.fromkeys((i.near, i.needle) for i in inserts if i.depth is None):
-            group = [k for k, i in enumerate(inserts) if i.depth is None and (i.near, i.needle) == (rule, needle)]
+        order: list[tuple[int, int]] = []
+        groups: dict[tuple[str, int], list[int]] = {}
+        for index, insert in enumerate(inserts):
+            if insert.depth is None and index not in behind:
+                groups.setdefault((insert.near, insert.needle), []).append(index)
+        for (rule, needle), group in groups.items():
             if rule == "near":
                 near[needle] = self._sides(group, inserts[needle].depth or 0.0)
                 continue
             rng = random.Random(f"{self.seed}:distractors" + (f":{rule}:{needle}" if rule != "uniform" else ""))
             away = inserts[needle].depth if rule == "far" else None
-            loose += zip(scatter(places, len(group), rng, self.boundary, away), group, strict=True)
-        loose.sort()
-        added = np.zeros(len(places.token) + 2, np.int64)  # tokens that loose inserts put before each place
-        np.add.at(added, np.array([spot for spot, _ in loose], np.int64) + 1, [self.sizes[k] for _, k in loose])
-        tokens: Offsets = places.token + np.cumsum(added)[1:-1]
-        order = [(index, spot) for spot, index in loose]
-        before = 0  # tokens of the needles, and of what stands near them, placed so far
+            order += zip(group, scatter(places, len(group), rng, self.boundary, away), strict=True)
+        order.sort(key=lambda item: item[::-1])
+        tokens = with_inserts(places, order, sizes)
+        before = 0.0  # tokens of the needles, and of what stands near them, placed so far
         for index in fixed:
             depth = inserts[index].depth or 0.0
             left, right = near[index]
-            lead = sum(self.sizes[k] for k in left)
+            lead = sum(sizes[k] for k in left) + (sizes[mates[index]] if index in mates else 0.0)
             if depth in (0.0, 1.0):
                 spot = -1 if depth == 0.0 else len(places.token)
             else:
-                last = haystack - self.sizes[index] - before
-                wanted = depth * (haystack - self.sizes[index]) - before - lead
+                last = haystack - sizes[index] - before
+                wanted = depth * (haystack - sizes[index]) - before - lead
                 spot = nearest(places, tokens, wanted, last, haystack, self.boundary)
-            around = [[self.sizes[k] for k in side] for side in (left, right)]
+            around = [[sizes[k] for k in side] for side in (left, right)]
             before_it, after_it = beside(places, tokens, spot, around[0], around[1], self.boundary, NEAR)
             order += [*zip(left, before_it, strict=True), (index, spot), *zip(right, after_it, strict=True)]
-            before += self.sizes[index] + lead + sum(self.sizes[k] for k in right)
+            before += sizes[index] + lead + sum(sizes[k] for k in right)
         order.sort(key=lambda item: item[1])  # stable: distractors, then needles from shallow to deep
+        for index in [*behind, *behind] if len(behind) > 1 else behind:  # twice: one may stand between two others
+            order = [item for item in order if item[0] != index]
+            insert = inserts[index]
+            at, spot = apart(
+                places, order, sizes, index, insert.needle, insert.gap, haystack, self.boundary, behind=behind[index]
+            )
+            order.insert(at, (index, spot))
         return order
+
+    def _is_behind(self, index: int, haystack: int) -> bool:
+        """Does the asked distance fit behind the needle that it is from; otherwise it must in front of it."""
+        insert = self.inserts[index]
+        depth = self.inserts[insert.needle].depth or 0.0
+        begin = depth * (haystack - self.sizes[insert.needle])
+        room = haystack - self.sizes[index] - begin
+        if max(insert.gap, self.sizes[insert.needle]) <= room:
+            return True
+        if max(insert.gap, self.sizes[index]) <= begin:
+            return False
+        raise ImpossibleSample(
+            f"Two halves {insert.gap:,} tokens apart, the first at depth {depth:g}, do not fit into a haystack of "
+            f"{haystack:,} tokens: from that depth at most {int(max(room, begin)):,} are possible. Ask for a smaller "
+            "gap, a longer length, or another depth."
+        )
 
     def _sides(self, group: list[int], depth: float) -> tuple[list[int], list[int]]:
         """Near inserts that stand before their needle, and those that stand after it."""
@@ -184,11 +243,11 @@ class _Builder:
             left, right = group[::2], group[1::2]
         for side in (left, right):
             if (taken := sum(self.sizes[index] for index in side)) > NEAR:
-                fit = len(side) * NEAR // taken
+                fit = int(len(side) * NEAR / taken)
                 raise ImpossibleSample(
                     f"{len(group)} distractors were asked for within {NEAR} tokens of the needle, and {len(side)} on "
-                    f"one side of it take {taken:,}: about {fit * (2 if left and right else 1)} fit. Ask for a lower "
-                    "density, a shorter length, or distance=uniform."
+                    f"one side of it take {taken:,.0f}: about {fit * (2 if left and right else 1)} fit. Ask for a "
+                    "lower density, a shorter length, or distance=uniform."
                 )
         return left, right
 

@@ -17,6 +17,8 @@ from longctx.seams import Slice, decode
 from longctx.tokens import Offsets
 from longctx.voice import Boundary
 
+Reals = npt.NDArray[np.float64]
+
 _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads as one document
 _CODE_PASSAGE = 512  # the same in code, whose definitions are long: the borders of passages are places for needles
 _PASSAGES = 32  # about as many passages make a long haystack
@@ -53,7 +55,7 @@ class Places:
         passage: (p,) index of the passage.
         cut: (p,) index of the corpus's cut; the passage's own first cut stands for the border before it, its last
             cut for its end.
-        token: (p,) filler tokens before the place.
+        token: (p,) tokens of filler and titles before the place.
         rank: (p,) the cut's rank.
     """
 
@@ -225,19 +227,23 @@ def unused_sentences(
     return Sentences(corpus, first[order], last[order], tokens[order])
 
 
-def find_places(corpus: Corpus, passages: Sequence[Passage], host: Section, *, borders: bool = True) -> Places:
+def find_places(
+    corpus: Corpus, passages: Sequence[Passage], host: Section, leads: Sequence[int] = (), *, borders: bool = True
+) -> Places:
     """Cut points inside the passages of `host`, and between them.
 
     Args:
         corpus: whose passages they are.
         passages: all of the haystack.
         host: section in whose passages something may stand.
+        leads: tokens of what stands before each passage: a blank line, a title; none where it is empty.
         borders: True: between two passages too; False: behind the end of each instead, before the next one's title.
     """
     own = [index for index, p in enumerate(passages) if host.first <= p.first < host.last]
     spans = [np.arange(passages[i].first + (i == 0 or not borders), passages[i].last + (not borders)) for i in own]
     sizes = np.array([_size(corpus, passage) for passage in passages], np.int64)
     offsets = np.concatenate(([0], np.cumsum(sizes)))[: len(passages)]
+    offsets += np.cumsum(leads, dtype=np.int64) if len(leads) else 0
     cut = np.concatenate([*spans, np.empty(0, np.int64)]).astype(np.int64)
     passage = np.repeat(np.array(own, np.int64), [len(span) for span in spans])
     firsts = np.array([p.first for p in passages], np.int64)
@@ -296,10 +302,10 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary, 
 
 def beside(
     places: Places,
-    tokens: Offsets,
+    tokens: Reals,
     spot: int,
-    before: Sequence[int],
-    after: Sequence[int],
+    before: Sequence[float],
+    after: Sequence[float],
     boundary: Boundary,
     near: int,
 ) -> tuple[list[int], list[int]]:
@@ -342,7 +348,7 @@ def _nearest_free(free: npt.NDArray[np.bool_], at: int) -> int:
     raise AssertionError("more places asked for than there are")
 
 
-def nearest(places: Places, tokens: Offsets, wanted: float, last: float, haystack: int, boundary: Boundary) -> int:
+def nearest(places: Places, tokens: Reals, wanted: float, last: float, haystack: int, boundary: Boundary) -> int:
     """Place nearest to `wanted`, at the boundary that a voice prefers where one is near enough.
 
     Args:
@@ -357,9 +363,19 @@ def nearest(places: Places, tokens: Offsets, wanted: float, last: float, haystac
         Index into `places`; -1 for the very beginning, the number of places for the very end, where these are nearer.
     """
     tolerance = max(_TOLERANCE * haystack, _TOLERANCE_TOKENS)
+    best, distance = _nearest_inner(places.rank, tokens, wanted, tolerance, boundary)
+    if min(wanted, last - wanted) < distance:
+        return -1 if wanted <= last - wanted else len(tokens)
+    return best
+
+
+def _nearest_inner(
+    ranks: npt.NDArray[np.uint8], tokens: Reals, wanted: float, tolerance: float, boundary: Boundary
+) -> tuple[int, float]:
+    """Index of the place nearest to `wanted` and how far it is from there; -1 and infinite where there is none."""
     best, best_distance = -1, float("inf")
     for rank in _RANKS[boundary]:
-        allowed = np.flatnonzero(places.rank >= rank)
+        allowed = np.flatnonzero(ranks >= rank)
         if not len(allowed) or (rank == LINE and best >= 0):
             continue
         index = int(np.argmin(np.abs(tokens[allowed] - wanted)))
@@ -368,6 +384,71 @@ def nearest(places: Places, tokens: Offsets, wanted: float, last: float, haystac
             best, best_distance = int(allowed[index]), distance
         if best_distance <= tolerance:
             break
-    if min(wanted, last - wanted) < best_distance:
-        return -1 if wanted <= last - wanted else len(tokens)
-    return best
+    return best, best_distance
+
+
+def apart(
+    places: Places,
+    order: Sequence[tuple[int, int]],
+    sizes: Sequence[float],
+    insert: int,
+    mate: int,
+    gap: int,
+    haystack: int,
+    boundary: Boundary,
+    *,
+    behind: bool,
+) -> tuple[int, int]:
+    """Where an insert goes that begins `gap` tokens behind another one, or in front of it.
+
+    Args:
+        places: of the filler.
+        order: (insert, place) of all that are placed, in the order in which they stand.
+        sizes: tokens of every insert.
+        insert: to place.
+        mate: the one that the distance is from.
+        gap: tokens from one's beginning to the other's.
+        haystack: tokens of the haystack.
+        boundary: where the voice's needles stand.
+        behind: True: behind `mate`; False: in front of it.
+
+    Returns:
+        Index in `order` at which it goes, and its place.
+    """
+    at = next(index for index, (placed, _) in enumerate(order) if placed == mate)
+    spot, count = order[at][1], len(places.token)
+    tokens = with_inserts(places, order, sizes)
+    if spot == count:
+        begin = haystack - sum(sizes[k] for k, _ in order[at:])
+    else:
+        begin = sum(sizes[k] for k, _ in order[:at]) + (float(places.token[spot]) if spot >= 0 else 0.0)
+    tolerance = max(_TOLERANCE * gap, _TOLERANCE_TOKENS)
+    # In front of its mate it moves that one by its own size.
+    wanted = begin + gap if behind else begin + sizes[insert] - gap
+    first, stop = (spot + 1, count) if behind else (0, min(spot, count))
+    inner, distance = _nearest_inner(places.rank[first:stop], tokens[first:stop], wanted, tolerance, boundary)
+    found = [(distance, first + inner)] if inner >= 0 else []
+    if behind:
+        found += [(abs(sizes[mate] - gap), spot), (abs(haystack - sizes[insert] - wanted), count)]
+    else:
+        found += [(abs(sizes[insert] - gap), spot), (abs(wanted), -1)]
+    place = min(found)[1]
+    if place == spot:
+        return at + behind, place
+    if place == -1:
+        return 0, place
+    return sum(other <= place for _, other in order), place
+
+
+def with_inserts(places: Places, order: Sequence[tuple[int, int]], sizes: Sequence[float]) -> Reals:
+    """(p,) tokens of the haystack before each place, all that stands at it included.
+
+    Args:
+        places: of the filler.
+        order: (insert, place) of what is placed; -1 the beginning, the number of places the end.
+        sizes: tokens of every insert.
+    """
+    added = np.zeros(len(places.token) + 2)
+    np.add.at(added, np.array([spot for _, spot in order], np.int64) + 1, [sizes[k] for k, _ in order])
+    tokens: Reals = places.token + np.cumsum(added)[1:-1]
+    return tokens

@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from longctx import __version__
@@ -17,11 +17,13 @@ from longctx.exact import Haystack, Insert
 from longctx.haystack import NO_BLANKS, assemble
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
-from longctx.types import Cell, Message, Sample
+from longctx.types import Cell, Message, Sample, Span
 from longctx.voice import Voice
 
 AROUND = ("distance", "escape", "gap", "keys", "tier")
 """Further axes that change what stands around a fact, not the fact."""
+
+_SPAN = tuple(field.name for field in fields(Span))
 
 
 def haystack_seed(corpus: Corpus, cell: Cell) -> str:
@@ -129,7 +131,7 @@ def inserted_sample(
         headers=headers or corpus.mixed,
         exclude=exclude,
     )
-    if not is_unique(unique, haystack.text, inserts):
+    if not is_unique(_held(corpus, haystack, unique), haystack.text, inserts):
         return None
     before, after = around(voice, question, escape)
     chat_input = tokenizer.as_input(before + haystack.border, haystack.text, after, voice.cue)
@@ -221,7 +223,7 @@ def _asked(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> dict[str, Any]:
 def _measured(haystack: Haystack, asked: Sequence[int]) -> dict[str, Any]:
     needles = [haystack.spans[index] for index in asked]
     rest = [span for index, span in enumerate(haystack.spans) if index not in set(asked)]
-    distractors = [asdict(span) for span in rest if not span.tier.startswith("co-")]
+    distractors = [_as_dict(span) for span in rest if not span.tier.startswith("co-")]
     room = haystack.tokens - (needles[0].end - needles[0].start) if needles else 0
     return {
         "length": len(haystack.prompt_ids),
@@ -229,11 +231,26 @@ def _measured(haystack: Haystack, asked: Sequence[int]) -> dict[str, Any]:
         "density": 10_000 * len(distractors) / haystack.tokens,
         "haystack_tokens": haystack.tokens,
         "haystack_at": haystack.at,
-        "needles": [asdict(needle) for needle in needles],
-        "co_needles": [asdict(span) for span in rest if span.tier.startswith("co-")],
+        "needles": [_as_dict(needle) for needle in needles],
+        "co_needles": [_as_dict(span) for span in rest if span.tier.startswith("co-")],
         "distractors": distractors,
         "repeated": haystack.repeated,
     }
+
+
+def _as_dict(span: Span) -> dict[str, Any]:
+    """What `dataclasses.asdict` gives, without the copies that it makes of plain values."""
+    return {name: getattr(span, name) for name in _SPAN}
+
+
+def _held(corpus: Corpus, haystack: Haystack, words: Iterable[str]) -> list[str]:
+    """Those words that the filler may hold: documents are folded once, a haystack of millions of characters never."""
+    added = haystack.added.casefold()
+    return [
+        word
+        for word in words
+        if any(form in corpus.folded or form in added for form in (word.casefold(), normalise(word)))
+    ]
 
 
 def is_unique(words: Iterable[str], text: str, inserts: Sequence[Insert]) -> bool:

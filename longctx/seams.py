@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from longctx.tokens import Encoding, Offsets, Tokenizer
+from longctx.tokens import Encoder, Encoding, Offsets
 from longctx.types import Ids
 
 _WINDOWS = (32, 256, 4096)  # tokens of either side that are encoded anew with a seam, tried in this order
@@ -68,7 +68,7 @@ def decode(store: Store, piece: Piece) -> str:
     return bytes(store.text[piece.begin : piece.end]).decode("utf-8")
 
 
-def splice(store: Store, pieces: Sequence[Piece], tokenizer: Tokenizer) -> list[Run]:
+def splice(store: Store, pieces: Sequence[Piece], tokenizer: Encoder) -> list[Run]:
     """Tokens of the pieces' joined text, as runs in order.
 
     Only windows around the seams are encoded, all of them in one call.
@@ -147,7 +147,7 @@ def _window(store: Store, joint: _Joint, size: int) -> _Window:
     return _Window(text, left_token, before, right_token, right_end, border)
 
 
-def _join(store: Store, joints: Sequence[_Joint], tokenizer: Tokenizer) -> list[Run] | None:
+def _join(store: Store, joints: Sequence[_Joint], tokenizer: Encoder) -> list[Run] | None:
     """Runs of all joints with the slices' own tokens between them; None where some joint found no agreement."""
     windows = [_window(store, joint, _WINDOWS[0]) for joint in joints]
     encodings = tokenizer.encode_many([window.text for window in windows])

@@ -127,6 +127,11 @@ class Tokenizer:
             lengths[place] = len(added[place].content.encode()) if place in added else len(token)
         return lengths
 
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, without special tokens added."""
+        batch = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding) for encoding in batch]
+
     def count(self, text: str) -> int:
         """Tokens of `text`, without special tokens added."""
         return len(self._fast.encode(text, add_special_tokens=False).ids)
@@ -208,6 +213,32 @@ def _with_bytes(encoding: Any, text: str) -> Encoding:
     if to_bytes is not None:
         offsets = to_bytes[offsets]
     return Encoding(ids, offsets[:, 0], offsets[:, 1])
+
+
+class Remembering:
+    """Encodes like a tokenizer, each text once: for steps that look at the same windows again and again."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        """Remember nothing yet."""
+        self._tokenizer = tokenizer
+        self._known: dict[str, Encoding] = {}
+        self.affixed = tokenizer.affixed
+        self.affix_counts = tokenizer.affix_counts
+        self.count_many = tokenizer.count_many
+
+    def encode(self, text: str) -> Encoding:
+        """As `Tokenizer.encode`."""
+        return self.encode_many([text])[0]
+
+    def encode_many(self, texts: Sequence[str]) -> list[Encoding]:
+        """As `Tokenizer.encode_many`."""
+        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if fresh:
+            self._known.update(zip(fresh, self._tokenizer.encode_many(fresh), strict=True))
+        return [self._known[text] for text in texts]
+
+
+Encoder = Tokenizer | Remembering
 
 
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")  # names of one class, before and since transformers 5

@@ -4,14 +4,16 @@ import dataclasses
 import re
 from functools import cache
 
+import numpy as np
 import pytest
 import small_tokenizers
 
 from longctx.corpus import Corpora, Corpus
+from longctx.cuts import PARAGRAPH, find_cuts
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.tasks import find_task
 from longctx.tokens import Tokenizer
-from longctx.types import Cell, Sample
+from longctx.types import Cell, Document, Sample
 from longctx.voice import Voice
 
 DEPTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -177,15 +179,49 @@ def test_many_values_and_many_questions_have_a_needle_each() -> None:
             build("niah_multiquery", variant=(("queries", wrong),))
 
 
-@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9])
-def test_halves_stand_the_asked_distance_apart(depth: float) -> None:
-    for gap in (400, 2000):
-        sample = build("niah_split", length=6000, depth=depth, density=5.0, variant=(("gap", gap),))
-        first, second = sample.metadata["needles"]
-        assert abs(abs(second["start"] - first["start"]) - gap) < 300
-        assert first["value"] == "" and second["value"] == sample.target not in first["text"]
-    with pytest.raises(ImpossibleSample, match=r"from that depth at most [\d,]+ are possible"):
-        build("niah_split", depth=depth, variant=(("gap", 4000),))
+@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("gap", [1, 400, 2000])
+def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: float, gap: int) -> None:
+    sample = build("niah_split", length=6000, depth=depth, density=5.0, variant=(("gap", gap),))
+    first, second = sample.metadata["needles"]
+    assert first["value"] == "" and second["value"] == sample.target not in first["text"]
+    room = sample.metadata["haystack_tokens"]
+    behind = second["start"] > first["start"]
+    assert behind == (depth * room + max(gap, first["end"] - first["start"]) < room - 40)
+    off = abs(abs(second["start"] - first["start"]) - gap)
+    # Independently: the haystack without the second half, every border of paragraphs in it, and how far each is.
+    before, after = haystack_text(sample).split(second["text"])
+    without = before.rstrip("\n") + "\n\n" + after.lstrip("\n")
+    encoding, cuts = tokenizer().encode(without), find_cuts(Document("all.md", without, "markdown"))
+    at = int(np.searchsorted(encoding.starts, without.index(first["text"])))
+    own, size = first["end"] - first["start"], second["end"] - second["start"] + 1
+    closing = len(without) - 1800  # the closing sentences are no place for a needle
+    borders = [
+        int(np.searchsorted(encoding.starts, begin))
+        for begin, rank in zip(cuts.begin.tolist(), cuts.rank.tolist(), strict=True)
+        if rank == PARAGRAPH and begin < closing
+    ]
+    possible = [token - at if behind else at + size - token for token in borders]
+    possible = [distance for distance in possible if distance >= (own if behind else size)]
+    assert off <= min(abs(distance - gap) for distance in possible) + 8  # seams: a token or two for each distractor
+
+
+def test_halves_farther_apart_than_the_haystack_is_long_are_refused() -> None:
+    for depth in (0.0, 0.3, 0.9):
+        with pytest.raises(ImpossibleSample, match=r"from that depth at most [\d,]+ are possible") as caught:
+            build("niah_split", depth=depth, variant=(("gap", 4000),))
+        possible = int(re.search(r"at most ([\d,]+)", str(caught.value))[1].replace(",", ""))  # type: ignore[index]
+        build("niah_split", depth=depth, variant=(("gap", possible),))
+        with pytest.raises(ImpossibleSample):
+            build("niah_split", depth=depth, variant=(("gap", possible + 1),))
+
+
+def haystack_text(sample: Sample) -> str:
+    """The haystack alone."""
+    encoding = tokenizer().encode(sample.prompt)
+    first = sample.metadata["haystack_at"]
+    last = first + sample.metadata["haystack_tokens"] - 1
+    return sample.prompt.encode()[encoding.starts[first] : encoding.ends[last]].decode()
 
 
 @pytest.mark.parametrize("kind", ["words", "numbers", "uuids"])
