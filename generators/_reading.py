@@ -23,7 +23,13 @@ def _certain(documents: str, question: str) -> list[str]:
     """Passages that name what the question is about, those of older versions last."""
     asked = question[: max(question.rfind("?"), question.rfind("？")) + 1] or question  # without "List every amount."
     found = [passage.text for passage in find_passages(f"{documents}\n\n{asked}", asked) if passage.certain]
-    return sorted(found or _rarest(documents, asked), key=lambda text: bool(_OLD.search(text)))
+    return sorted(found or _rarest(documents, asked), key=_age)
+
+
+def _age(text: str) -> int:
+    """How surely a passage is an older version: 2 its first sentence says so, 1 the next, which may not be about it."""
+    first, *others = text.split("\n")
+    return 2 if _OLD.search(first) else int(bool(others and _OLD.search(others[0])))
 
 
 def _rarest(documents: str, question: str) -> list[str]:

@@ -299,7 +299,9 @@ def _sample(
     tier = _one_of(cell, "tier", _TIERS)
     distance = _one_of(cell, "distance", _DISTANCES)
     asker = _Asker(cell, host.voice, tier)
-    escape = bool(variant(cell, "escape", not present))
+    escape = variant(cell, "escape", not present)
+    if not isinstance(escape, bool):
+        raise UsageError(f"escape is {escape!r}; possible are true and false.")
     seed = facts_seed(cell)
     if not present and not cell.depths_together:
         seed += f":{cell.depth}"  # nothing stands at a depth: each asks about something else that is not there
@@ -357,7 +359,8 @@ def _check_density(cell: Cell, tokenizer: Tokenizer, questions: Sequence[_Questi
         possible = max(0.0, cell.density * room / (len(alike) * size))
         raise ImpossibleSample(
             f"Density {cell.density:g} asks for {len(alike):,} distractors of about {size:.0f} tokens each in a "
-            f"haystack of about {max(0, room):,}: at most about {0.9 * possible:.1f} per 10,000 tokens fit."
+            f"haystack of about {max(0, room):,}: at most about {0.9 * possible:.1f} per 10,000 tokens fit. "
+            "Ask for a lower density."
         )
 
 

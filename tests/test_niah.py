@@ -182,7 +182,7 @@ def test_many_values_and_many_questions_have_a_needle_each() -> None:
 @pytest.mark.parametrize("depth", [0.0, 0.3, 0.9, 1.0])
 @pytest.mark.parametrize("gap", [1, 400, 2000])
 def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: float, gap: int) -> None:
-    sample = build("niah_split", length=6000, depth=depth, density=5.0, variant=(("gap", gap),))
+    sample = build("niah_split", length=8000, depth=depth, density=5.0, variant=(("gap", gap),))
     first, second = sample.metadata["needles"]
     assert first["value"] == "" and second["value"] == sample.target not in first["text"]
     room = sample.metadata["haystack_tokens"]
