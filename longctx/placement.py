@@ -426,29 +426,32 @@ def apart(
     # In front of its mate it moves that one by its own size.
     wanted = begin + gap if behind else begin + sizes[insert] - gap
     first, stop = (spot + 1, count) if behind else (0, min(spot, count))
-    inner, distance = _nearest_inner(places.rank[first:stop], tokens[first:stop], wanted, tolerance, boundary)
-    found = [(distance, first + inner)] if inner >= 0 else []
+    found: list[tuple[float, int, bool]] = []  # (off by, place, behind what stands there already)
+    for last, reckoned in ((True, tokens), (False, with_inserts(places, order, sizes, own=False))):
+        inner, distance = _nearest_inner(places.rank[first:stop], reckoned[first:stop], wanted, tolerance, boundary)
+        found += [(distance, first + inner, last)] if inner >= 0 else []
     if behind:
-        found += [(abs(sizes[mate] - gap), spot), (abs(haystack - sizes[insert] - wanted), count)]
+        found += [(abs(sizes[mate] - gap), spot, True), (abs(haystack - sizes[insert] - wanted), count, True)]
     else:
-        found += [(abs(sizes[insert] - gap), spot), (abs(wanted), -1)]
-    place = min(found)[1]
+        found += [(abs(sizes[insert] - gap), spot, False), (abs(wanted), -1, False)]
+    _, place, last = min(found)
     if place == spot:
         return at + behind, place
-    if place == -1:
-        return 0, place
-    return sum(other <= place for _, other in order), place
+    return sum(other < place or last and other == place for _, other in order), place
 
 
-def with_inserts(places: Places, order: Sequence[tuple[int, int]], sizes: Sequence[float]) -> Reals:
-    """(p,) tokens of the haystack before each place, all that stands at it included.
+def with_inserts(
+    places: Places, order: Sequence[tuple[int, int]], sizes: Sequence[float], *, own: bool = True
+) -> Reals:
+    """(p,) tokens of the haystack before each place.
 
     Args:
         places: of the filler.
         order: (insert, place) of what is placed; -1 the beginning, the number of places the end.
         sizes: tokens of every insert.
+        own: with all that stands at the place itself.
     """
     added = np.zeros(len(places.token) + 2)
     np.add.at(added, np.array([spot for _, spot in order], np.int64) + 1, [sizes[k] for k, _ in order])
-    tokens: Reals = places.token + np.cumsum(added)[1:-1]
+    tokens: Reals = places.token + (np.cumsum(added)[1:-1] if own else np.cumsum(added)[:-2])
     return tokens

@@ -170,6 +170,9 @@ def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, in the shape of `Sweep.from_fields`."""
     fields = {name: value for name, value in given.items() if value is not None and value != ()}
     mixes = [mix.replace(",", "+") for mix in fields.pop("mixes", ())]
+    for mix in mixes:
+        if "=" not in mix:
+            raise UsageError(f"--mix {mix!r} has not the form NAME=SHARE,…; a whole corpus is --corpus {mix}.")
     if "sources" in fields or mixes:
         fields["corpora"] = [*fields.pop("sources", ()), *mixes]
     axes = {
