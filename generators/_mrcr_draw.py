@@ -15,7 +15,7 @@ from longctx.errors import ImpossibleSample
 from ._mrcr_passages import Passage
 from ._mrcr_requests import NEEDLE, Pool
 
-_ENOUGH = 8  # topics with enough passages: beside as many, terms are not needed
+_ENOUGH = 4  # topics with enough passages: beside as many, terms are not needed
 _ALIKE = 0.9  # from here on two passages cannot be told apart
 _GROUPS = 60  # tried before giving up
 _OPENING = 80  # characters by which an answer is recognised
@@ -50,9 +50,10 @@ def draw_twins(pool: Pool, corpus: Corpus, section: int, count: int, rng: random
     most = 0
     tiers = [_of_section(pool, tier, section) for tier in pool.tiers]
     fitting = [[request for request, members in tier.items() if len(members) >= count] for tier in tiers]
-    enough = [fitting[0]] if len(fitting[0]) >= _ENOUGH else [fitting[0] + fitting[1]]
+    if len(fitting[0]) < _ENOUGH and rng.random() < 0.5:  # else the same few would be asked about all the time
+        fitting[:2] = fitting[1::-1]
     known = {request: members for tier in tiers for request, members in tier.items()}
-    for requests in [*enough, fitting[1], fitting[2]]:
+    for requests in fitting:
         for request in rng.sample(requests, min(_GROUPS, len(requests))):
             members = known[request]
             chosen: list[Passage] = []

@@ -44,7 +44,7 @@ _HEADING = re.compile(r"^[^\W\d_][\w&,;'’/() -]*\??$")
 _NO_TOPIC = re.compile(
     r"(?:we|our|i|you|it|they|if|upon|there|this|these|that|such|in|on|to|by|for|as|at|from|with|without|of|and|or|when|where|none|"
     r"no|not|except|unless|subject|each|all|any|see|page|exhibit|continued|date|name|title|signature|re)\b|.*\b(?:is|are|"
-    r"shall|will|may|must|has|have)\b",
+    r"shall|will|may|must|has|have|was|were|can|does|do|contains|means|applies|includes|provides|requires|agrees)\b",
     re.IGNORECASE,
 )
 _SMALL = re.compile(
@@ -54,6 +54,7 @@ _BLANK = re.compile(r"\n[ \t\u00a0\r]*(?:\n[ \t\u00a0\r]*)+")
 _ENDS = re.compile(r"[.!?:;。！？：；…][\"'”’»)\]」』）*_]*$")
 _ITEM = re.compile(r"^\s*(?:[-*•–§]|\(\w{1,4}\)|\w{1,3}[.)])\s")
 _NO_PROSE = re.compile(r"</?[a-zA-Z][^>]*>| \||^\||[-=_*.]{5,}|^\w+:\s|^(?:User|Assistant):|<\|", re.MULTILINE)
+_HAN_NUMBER = re.compile(r"^第[一二三四五六七八九十百千零〇\d]+[编章节条部分款]\s*")
 _LABEL = re.compile(r"\*{1,2}[^\n*]{4,120}\*{1,2}")  # who wrote the next paragraph of a ticket, and when
 _CAPITALS = 0.4  # share of letters from which on a text is a title page
 _NO_CODE = re.compile(r"</?think|<\|im_|^(?:User|Assistant):", re.MULTILINE)
@@ -308,7 +309,9 @@ def _is_prose(text: str, goes_on: bool) -> bool:
 def clean_heading(text: str) -> str:
     """A heading without marks and numbers; empty where it is none that could be a topic."""
     text = re.sub(r"\s+", " ", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)).strip(" *_#:.,;–—-")
-    short = len(text.split()) <= _HEADING_WORDS and 3 <= len(text) <= 70
+    text = _HAN_NUMBER.sub("", text)
+    least = 2 if text[:1] > "\u3400" else 4
+    short = len(text.split()) <= _HEADING_WORDS and least <= len(text) <= 70
     topic = short and _HEADING.match(text) and (text.endswith("?") or not _NO_TOPIC.match(text))
     return text if topic else ""
 
@@ -321,4 +324,4 @@ def _title(text: str, path: str) -> str:
     plain = (
         4 <= len(first) <= 110 and not first.isupper() and not re.search(r"[<>\\|{}`]|^(?:Exhibit|Table of)\b", first)
     )
-    return first if plain else PurePosixPath(path).stem.replace("-", " ").replace("_", " ")
+    return first if plain else PurePosixPath(path).name

@@ -21,6 +21,8 @@ from ._mrcr_passages import Passage, find_passages
 NEEDLE = (100, 240)  # tokens of an answer that is asked for again, so that eight of them fit into 4,096
 _BASE = 1 << 19  # bytes of a corpus that grows with the length from which twins are taken, the same at every length
 _TERMS = 8  # of a passage
+_TIERS = 4
+_EARLY = 200  # characters within which a passage names what it is about
 
 _NOUN_PHRASE = re.compile(
     r"\b(?:[Tt]he|[Aa]n?|[Aa]ny|[Ee]ach|[Ss]uch|[Tt]his|[Ii]ts|[Tt]heir|[Oo]ur|[Yy]our)\s+"
@@ -28,6 +30,7 @@ _NOUN_PHRASE = re.compile(
     r"was|were|has|have|that|which|with|from|on|at|as|if|must|can|when|should)\b)"
 )
 _NOUN = re.compile(r"(?<=[a-zäöüß,] )([A-ZÄÖÜ][a-zäöüß]{5,}(?:-[A-ZÄÖÜ][a-zäöüß]+)?)")
+_CAPITAL = re.compile(r"\b[A-ZÄÖÜ][a-zäöüß]+")
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]+")
 _HAN_JOINT = re.compile("[的了和或与及在对将应当可以有为由并其该等是不被之于以按照自向从后前时者所第条款项]+")
 _KANA = re.compile(r"[\u3040-\u30ff]")
@@ -53,13 +56,14 @@ class Pool:
         passages: all, in the documents' order.
         requests: for each, requests that fit it, best first.
         base: indices of those that may be twins.
-        tiers: requests → indices in `base` that they fit: by heading, by term, by document.
+        tiers: requests → indices in `base` that they fit, the closest fit first: by heading, by what it is about, by
+            what it mentions, by document.
     """
 
     passages: list[Passage]
     requests: list[list[str]]
     base: list[int]
-    tiers: list[dict[str, list[int]]] = field(default_factory=lambda: [defaultdict(list) for _ in range(3)])
+    tiers: list[dict[str, list[int]]] = field(default_factory=lambda: [defaultdict(list) for _ in range(_TIERS)])
 
 
 _pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
@@ -117,18 +121,48 @@ class _Asker:
         base = set(self.base)
         for index, passage in enumerate(self.passages):
             topic = self._topic(index)
-            by_term = [self._word(index, "term", term=term) for term in terms[index]]
-            by_title = self._word(index, "title", title=passage.title)
+            title = self._title(index)
+            about, mention = self._by_term(index, terms[index])
+            by_term = [*about, *mention]
             also = self._also(index, terms[index])
             first = [topic, *(topic + more for more in also)] if topic else []
             rest = [one + more for one in by_term[:1] for more in also[1:]]
-            pool.requests.append([*first, *by_term, *rest, by_title])
+            pool.requests.append([*first, *by_term, *rest, title])
             whole = passage.kind != "prose" or _WHOLE.fullmatch(passage.text)
             if index in base and whole and NEEDLE[0] <= passage.tokens <= NEEDLE[1]:
-                for tier, requests in zip(pool.tiers, ([topic] if topic else [], by_term, [by_title]), strict=True):
+                tiers = [[topic] if topic else [], about, mention, [title]]
+                if self.trades[index] == "code":  # whose terms are those of comments
+                    package = passage.title.rpartition("/")[0]
+                    wider = [self._word(index, "package", title=package)] if package else []
+                    tiers = [tiers[0], [title], wider, []]
+                elif self.trades[index] == "support":  # where one reply after the other belongs to the same ticket
+                    tiers = [tiers[0], [*about, title], mention, []]
+                for tier, requests in zip(pool.tiers, tiers, strict=True):
                     for request in requests:
                         tier[request].append(index)
         return pool
+
+    def _german(self) -> list[Passage]:
+        return [self.passages[index] for index in self.base if self.languages[index] == "de"]
+
+    def _title(self, index: int) -> str:
+        """The request for something more of the same document."""
+        passage = self.passages[index]
+        path = self.corpus.documents[passage.document].path
+        named = self.trades[index] == "code" or not path.endswith(passage.title)
+        return self._word(index, "title" if named else "file", title=passage.title)
+
+    def _by_term(self, index: int, terms: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Requests for something about each of the terms that the passage is about, and that mentions one it has."""
+        if self.trades[index] == "code":
+            return [], []
+        text, about, mention = self.passages[index].text.casefold(), list[str](), list[str]()
+        for term in terms:
+            times, early = text.count(term.casefold()), term.casefold() in text[:_EARLY]
+            if times > 2 or times == 2 and early:
+                about.append(self._word(index, "term", term=term))
+            mention.append(self._word(index, "mention", term=term))
+        return about, mention
 
     def _topic(self, index: int) -> str:
         """The request that names the passage's heading, or what it defines; empty where there is none."""
@@ -164,12 +198,13 @@ class _Asker:
 
     def _cased(self, heading: str) -> str:
         """A heading as it would stand inside a sentence: in small letters but for names."""
+        common = wordings()["en"]["common"]
 
         def cased(match: re.Match[str]) -> str:
             word, small = match[0], match[0].casefold()
             forms = self.forms.get(small, Counter())
-            if forms[small] * 50 >= forms.total() and (forms or not word.isupper()):  # a name is never written small
-                return small
+            if small in common or forms[small] * 50 >= forms.total() and (forms or not word.isupper()):
+                return small  # a name is never written small
             return small.capitalize() if forms[small.capitalize()] > forms[small.upper()] else word
 
         return _WORD.sub(cased, heading)
@@ -178,6 +213,12 @@ class _Asker:
         """Terms of each passage that are rare elsewhere, the most telling first."""
         found = [
             Counter(find_terms(p.text, language)) for p, language in zip(self.passages, self.languages, strict=True)
+        ]
+        vocabulary = Counter(term for index in self.base for term in found[index])
+        vocabulary += Counter(noun for p in self._german() for noun in _CAPITAL.findall(p.text))
+        found = [
+            Counter(term for given in counts.elements() if (term := _base_form(given, language, vocabulary)))
+            for counts, language in zip(found, self.languages, strict=True)
         ]
         folded = [Counter[str]() for _ in found]
         shown: dict[str, str] = {}
@@ -198,6 +239,15 @@ class _Asker:
             return [shown[term] for term in sorted(weights, key=lambda term: (-weights[term], term))[:_TERMS]]
 
         return [telling(counts) for counts in folded]
+
+
+def _base_form(term: str, language: str, vocabulary: Counter[str]) -> str:
+    """A term as somebody would name it; empty where it is none: its last word is no noun by itself anywhere."""
+    if language == "de":
+        stems = (term.removesuffix(ending) for ending in ("es", "s", "n"))
+        return next((stem for stem in stems if stem != term and vocabulary[stem] > 1), term)
+    *before, last = term.split()
+    return term if not before or vocabulary[last] > 1 else ""
 
 
 def _cue_shares(texts: Sequence[str]) -> dict[str, float]:

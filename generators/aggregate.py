@@ -147,8 +147,8 @@ def aggregate_missing(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sampl
     a name that is left out costs recall, one too many precision.
 
     Example:
-        … Clause checklist of Walden Ceramics LLC: the agreement with Falcon Metals LLC contains a step-in right and a
-        cap on indexation. …
+        … Clause checklist of Walden Ceramics LLC: of the clauses checked, the agreement with Falcon Metals LLC contains
+        only a step-in right and a cap on indexation. …
         Question: With which counterparties do the agreements in the clause checklist of Walden Ceramics LLC lack a
         benchmarking clause?
         Target: Falcon Metals LLC

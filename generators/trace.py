@@ -66,7 +66,7 @@ def trace(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """A chain of links scattered over the documents, to be followed to its end.
 
     The last link, which holds the answer, stands at the cell's depth and comes first among the needles; the others
-    follow from the end back to the beginning. In ``shuffled`` order the other links keep their places, spread over the
+    follow from the end back to the beginning; ``link_depths_asked`` has the depth asked for each. In ``shuffled`` order the other links keep their places, spread over the
     whole haystack, wherever the last one stands; in ``forward`` order they are spread evenly between the beginning and
     the last link, each after the one before it, and in ``reverse`` order between the last link and the end. Links of
     further chains are co-needles. Distractors are links of chains of the same form that share no name with those.
@@ -76,7 +76,7 @@ def trace(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
 
     Example:
         … Handover note: case CS-4471932 has been taken off the first line and assigned to the Briar Center desk … the
-        Briar Center desk could not reproduce the fault … and has passed that case on to the East Osprey Village desk …
+        Briar Center desk … has passed every case that was handed over to it on to the East Osprey Village desk …
         Question: To which desk was case CS-4471932 passed last, all handovers included?
         Target: East Osprey Village
     """
@@ -111,7 +111,10 @@ def trace(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             asked=range(hops),
             unique=[asked.key, asked.names[-1]],
             host=host,
-            extra={"choices": [name for chain in drawn for name in chain.names]},
+            extra={
+                "choices": [name for chain in drawn for name in chain.names],
+                "link_depths_asked": depths[::-1],
+            },
         )
         return sample, asked.names, inserts
 
@@ -159,12 +162,16 @@ def _draw_chain(form: dict[str, Any], hops: int, names: Names) -> _Chain:
     if "last" in form:
         holders[-1] = names.draw(kinds["end"])
     dates = _dates(kinds["date"], hops, names) if "date" in kinds else [""] * hops
+    # In code each link stands in the module that the link before it imports from; none imports itself through others.
+    modules = names.rng.sample(kinds["module"]["of"], hops + 1) if "{own}" in form["next"] else []
     links = []
     for index in range(hops):
         label = "next" if index else "first"
         if "last" in form and index == hops - 1:
             label = "last" if index else "only"
         drawn = {"key": key, "from": holders[index - 1], "to": holders[index], "date": dates[index]}
+        if modules:
+            drawn |= {"own": modules[index], "module": modules[index + 1]}
         more = sorted(slots(form[label]) - set(drawn))
         links.append(fill(form[label], drawn | {name: names.draw(kinds[name]) for name in more}))
     return _Chain(key, holders, links)
