@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,8 @@ from longctx.corpus import Corpus
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.exact import Insert
 from longctx.names import NAME_KINDS
-from longctx.samples import frames, is_unique, variant
+from longctx.samples import frames, variant
+from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 from longctx.voice import Voice, draw
@@ -23,6 +25,8 @@ _SLOT = re.compile(r"\{(\w+)\}")
 _READ = {"list": "[^\n]{1,400}?"}  # what a slot holds when it is read back
 _READ_OTHER = "[^\n]{1,60}?"
 _REDRAWS = 200  # times that a name is drawn again because it holds another or is held by it
+_MANY = 64  # names from which on counting each in a long prompt takes longer than counting all of its words
+_BLANKS = bytes(code if chr(code).isascii() and chr(code).isalnum() else ord(" ") for code in range(256))
 ATTEMPTS = 12  # times that other facts are drawn when the filler holds one by chance
 
 
@@ -133,6 +137,25 @@ def one_of(cell: Cell, name: str, possible: Sequence[str]) -> str:
     return str(value)
 
 
+def _words(folded: str) -> list[bytes]:
+    """Runs of the letters a to z and digits; none where a text has no such letters."""
+    return folded.encode().translate(_BLANKS).split()
+
+
+def _only_there(names: Iterable[str], prompt: str, own: str) -> bool:
+    """True where a prompt holds names only in `own`: its inserts, whatever their values are, and its question."""
+    folded, put = prompt.casefold(), own.casefold()
+    wanted = {form for name in names for form in (name.casefold(), normalise(name))}
+    if len(wanted) > _MANY:  # a name can only stand elsewhere where each of its words does
+        everywhere, there = Counter(_words(folded)), Counter(_words(put))
+        wanted = {form for form in wanted if all(everywhere[word] > there[word] for word in _words(form))}
+    for word in wanted:
+        # Counting the bare string is fast; only a surplus needs the question whether it is a word of its own.
+        if folded.count(word) > put.count(word) and occurrences(word, folded) > occurrences(word, put):
+            return False
+    return True
+
+
 def first_unique(
     make: Callable[[int], tuple[Sample | None, Iterable[str], Sequence[Insert]]], corpus: Corpus
 ) -> Sample:
@@ -148,10 +171,8 @@ def first_unique(
     for attempt in range(ATTEMPTS):
         sample, names, inserts = make(attempt)
         if sample is not None:
-            # A name may stand in several inserts and in the question, whatever their values are.
-            own = [Insert(insert.text, "", None) for insert in inserts]
-            own.append(Insert(str(sample.metadata["question"]), "", None))
-            if is_unique(names, sample.prompt, own):
+            own = [*(insert.text for insert in inserts), str(sample.metadata["question"])]
+            if _only_there(names, sample.prompt, "\n".join(own)):
                 return sample
     raise ImpossibleSample(
         f"Corpus {corpus.name!r} holds one of the names that were drawn, {ATTEMPTS} times over: use another seed, a "

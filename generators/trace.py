@@ -66,10 +66,11 @@ def trace(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """A chain of links scattered over the documents, to be followed to its end.
 
     The last link, which holds the answer, stands at the cell's depth and comes first among the needles; the others
-    follow from the end back to the beginning; ``link_depths_asked`` has the depth asked for each. In ``shuffled`` order the other links keep their places, spread over the
-    whole haystack, wherever the last one stands; in ``forward`` order they are spread evenly between the beginning and
-    the last link, each after the one before it, and in ``reverse`` order between the last link and the end. Links of
-    further chains are co-needles. Distractors are links of chains of the same form that share no name with those.
+    follow from the end back to the beginning, and ``link_depths_asked`` has the depth asked for each. In ``shuffled``
+    order the other links keep their places, spread over the whole haystack, wherever the last one stands; in
+    ``forward`` order they are spread evenly between the beginning and the last link, each after the one before it, and
+    in ``reverse`` order between the last link and the end. Links of further chains are co-needles. Distractors are
+    links of chains of the same form that share no name with those.
 
     ``ask=end`` is 1 where the answer names the end of the chain; ``choices`` of the metadata names all holders, so that
     answers can also be scored with `choice`, which allows no other name beside it.

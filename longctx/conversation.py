@@ -27,6 +27,7 @@ RESERVE = 24  # tokens that are left to the closing at least: enough to be fille
 _SAMPLED = 200  # rounds by which it is measured how far estimates are off
 _MARGIN = 0.0003  # share by which long conversations are aimed too short: a second attempt costs more than sentences do
 _ATTEMPTS = 10
+_FEWER = 3  # rounds at most that are left out again where no sentences fill what is missing exactly
 _SENTINEL = re.compile(r"\[\[message-(\d+)\]\]")
 
 
@@ -192,13 +193,22 @@ def converse(
             if step and gap <= 3 * int(sizes.max()):
                 break
     gap, attempt = min(fitting, key=lambda item: item[0])
-    if len(attempt.rounds) - len(attempt.inserts) == len(sizes) and gap > 4 * int(sizes.max()):
-        raise CorpusError(
-            f"Corpus {corpus.name!r} gives conversations of {length - gap:,} tokens; {length:,} were asked for. Add "
-            "documents, ask for a shorter length, or allow rounds to recur with --repeat."
-        )
-    missing = missing_tokens(attempt.store, tokenizer, length, attempt.head, attempt.pieces, attempt.tail)
-    closing = close(candidates, missing, "\n\n", "\n\n")
+    exhausted = len(attempt.rounds) - len(attempt.inserts) == len(sizes)
+    too_small = CorpusError(
+        f"Corpus {corpus.name!r} gives conversations of {length - gap:,} tokens; {length:,} were asked for. Add "
+        "documents, ask for a shorter length, or allow rounds to recur with --repeat."
+    )
+    if exhausted and gap > 4 * int(sizes.max()):
+        raise too_small
+    closing = _close(attempt, tokenizer, length, candidates)
+    fillers = len(attempt.rounds) - len(attempt.inserts)
+    for fewer in range(1, min(_FEWER, fillers - 1) + 1):  # another gap may be one that sentences fill
+        if closing is not None:
+            break
+        attempt = _attempt(store, tokenizer, dialogue, make(fillers - fewer))
+        closing = _close(attempt, tokenizer, length, candidates)
+    if closing is None and exhausted:
+        raise too_small
     if closing is None:
         raise ImpossibleSample(f"No sentences of corpus {corpus.name!r} give exactly {length:,} tokens.")
     made = finish(attempt.store, tokenizer, attempt.head, attempt.pieces, closing, attempt.tail, attempt.inserts)
@@ -206,6 +216,11 @@ def converse(
     for one in attempt.rounds:
         texts += [one.request, decode(corpus, one.answer) + (made.closing if one.closing else "")]
     return made, dialogue.as_input(texts), attempt.rounds
+
+
+def _close(attempt: _Attempt, tokenizer: Tokenizer, length: int, candidates: Candidates) -> list[Piece] | None:
+    missing = missing_tokens(attempt.store, tokenizer, length, attempt.head, attempt.pieces, attempt.tail)
+    return close(candidates, missing, "\n\n", "\n\n")
 
 
 def _missing(attempt: _Attempt, tokenizer: Tokenizer, length: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -155,3 +156,17 @@ def test_entries_in_code_are_valid_python(task: str) -> None:
 def test_a_number_of_places_that_cannot_be_is_an_error(task: str, places: int) -> None:
     with pytest.raises(UsageError, match="possible are whole numbers from [27] to 256"):
         build(task, places=places)
+
+
+def test_names_in_the_filler_are_found_however_many_are_looked_for() -> None:
+    find_task("aggregate_count")
+    [wording] = [module for name, module in sys.modules.items() if name.endswith("._wording")]
+    own, others = "The desk of Vance Paper LP. 王小明的投诉。", [f"Osprey {number} Ltd" for number in range(100)]
+    for name, more in (
+        ("Vance Paper LP", "(VANCE paper LP)"),
+        ("Vance Paper LP", "Vance, Paper LP"),
+        ("王小明", "，王小明。"),
+    ):
+        for names in ([name], [name, *others]):
+            assert wording._only_there(names, f"Elsewhere nothing. {own}", own)
+            assert wording._only_there(names, f"Elsewhere {more} {own}", own) == ("," in more)

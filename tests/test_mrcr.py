@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import itertools
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -246,3 +247,24 @@ def test_people_ask_in_the_language_of_the_documents(tmp_path: Path, language: s
     assert {"de": "Weiter oben habe ich dir", "zh": "前面我多次发过"}[language] in question
     assert TASK.reader is not None
     assert TASK.reader(sample.prompt, question) == sample.target
+
+
+def test_answers_hold_the_term_that_they_are_asked_for() -> None:
+    [requests] = [module for name, module in sys.modules.items() if name.endswith("._mrcr_requests")]
+    pool = requests.pool_of(corpus("llama3-like"))
+    asked = r".*(?:deals with|mentions|refers to|speaks of|about|language on) the (.+?)(?: for the agreement)?\."
+    for tier, times in ((1, 2), (2, 1)):
+        assert len(pool.tiers[tier]) > 20
+        for request, members in pool.tiers[tier].items():
+            match = re.fullmatch(asked, request)
+            assert match, request
+            for index in members:
+                assert pool.passages[index].text.casefold().count(match[1].casefold()) >= times
+
+
+def test_a_small_folder_says_how_long_its_conversations_get(tmp_path: Path) -> None:
+    make = load_maker("contracts")
+    (tmp_path / "one.md").write_text(make(0, 7).text[:14_000], "utf-8")
+    small = Corpora(tokenizer("llama3-like"), voice="contracts").get(str(tmp_path), 1)
+    with pytest.raises(CorpusError, match="gives conversations of"):
+        TASK.build(small, Cell("mrcr", "one", 30_000, 0.5), tokenizer("llama3-like"))

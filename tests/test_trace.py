@@ -146,3 +146,20 @@ def _with(voice: Any) -> Sample:
     made = Corpora(tokenizer(), voice="contracts").get("contracts", 20_000)
     made.voice = voice
     return find_task("trace").build(made, Cell("trace", "contracts", LENGTH, 0.5), tokenizer())
+
+
+def test_a_constant_stands_in_the_module_that_the_link_before_imports_from() -> None:
+    needles = build("code", form="constant", hops=16).metadata["needles"][::-1]
+    imported = [re.findall(r"from config import (\w+)", needle["text"]) for needle in needles]
+    own = [re.findall(r"# config/(\w+)\.py", needle["text"]) for needle in needles]
+    assert own[1:] == imported[:-1] and not own[0] and not imported[-1]
+    assert len({module for [module] in own[1:]}) == 15
+
+
+def test_the_depth_asked_of_every_link_is_recorded() -> None:
+    about = build(depth=0.8, hops=5, order="forward").metadata
+    assert about["link_depths_asked"][0] == 0.8 and about["link_depths_asked"] == pytest.approx(
+        [0.8, 0.7, 0.5, 0.3, 0.1]
+    )
+    for needle, asked in zip(about["needles"], about["link_depths_asked"], strict=True):
+        assert abs(needle["start"] / about["haystack_tokens"] - asked) < 0.06
