@@ -70,7 +70,13 @@ class Builder:
     """
 
     def __init__(
-        self, sweep: Sweep, tasks: dict[str, Task], corpora: Iterable[Path] = (), progress: Progress | None = None
+        self,
+        sweep: Sweep,
+        tasks: dict[str, Task],
+        corpora: Iterable[Path] = (),
+        progress: Progress | None = None,
+        *,
+        least: int = 0,
     ) -> None:
         """Load the tokenizer; corpora are read and encoded when a sample first needs them.
 
@@ -79,10 +85,12 @@ class Builder:
             tasks: as `pick_tasks` gives them.
             corpora: further folders to look in.
             progress: is told how far reading and encoding are.
+            least: tokens that a corpus that grows should be made for, however short a sample is.
 
         Raises:
             TokenizerError: there is no usable tokenizer.
         """
+        self._least = least
         self.tokenizer = load_tokenizer(sweep.tokenizer or sweep.model)
         self._tasks = tasks
         self._sources = sweep.sources()
@@ -101,7 +109,7 @@ class Builder:
         return self._opened[key]
 
     def _size(self, cell: Cell) -> int:
-        return cell.length * self._tasks[cell.task].corpus_factor
+        return max(cell.length, self._least) * self._tasks[cell.task].corpus_factor
 
     def build(self, cell: Cell) -> Sample:
         """The cell's sample.

@@ -154,17 +154,7 @@ def complete(
     note("starting the engine")
     backend = open_engine()
     try:
-        session = {"started_at": _now(), "hardware": hardware()}
-        manifest = {
-            **about,
-            "created_at": session["started_at"],
-            "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
-            "hardware": session["hardware"],
-            "packages": packages(),
-            "plan": plan.to_json(),
-            "sessions": [session],
-        }
-        folder.describe(manifest, corpora)
+        folder.describe(manifest(about, backend) | {"plan": plan.to_json()}, corpora)
         with watch(todo, fresh, list(folder.scores.values())) if watch else contextlib.nullcontext() as display:
             for record in ask(todo.values(), build, backend, score, str(about.get("model", ""))):
                 folder.append(record)
@@ -172,6 +162,19 @@ def complete(
                     display.update(record)
     finally:
         backend.close()
+
+
+def manifest(about: Mapping[str, Any], backend: Backend) -> dict[str, Any]:
+    """What is written about a run beside its records: what it is made of, what answers, and where."""
+    session = {"started_at": _now(), "hardware": hardware()}
+    return {
+        **about,
+        "created_at": session["started_at"],
+        "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
+        "hardware": session["hardware"],
+        "packages": packages(),
+        "sessions": [session],
+    }
 
 
 def remaining(cells: Iterable[Cell], folder: RunFolder) -> dict[str, Cell]:

@@ -85,7 +85,7 @@ def run(
     cells = given.cells if given else cells_of(sweep, tasks)
     for said in not_asked(sweep, tasks):
         note(said)
-    backend = _prepare(sweep, cells, tasks)
+    backend = prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 
         def summary() -> Summary:
@@ -108,18 +108,7 @@ def run(
             with steps() as progress:
                 builder = given or Builder(sweep, tasks, corpora, progress)
                 described = builder.describe_corpora(todo.values())
-            tokenizer = builder.describe_tokenizer()
-            if not tokenizer["chat_template"]:
-                cue = "as it is" if given else "ending with a cue"
-                note(f"{tokenizer['name']} has no chat template: it gets the plain prompt, {cue}")
-            about = {
-                "longctx": __version__,
-                "model": sweep.model,
-                "tokenizer": tokenizer,
-                "yarn": backend.yarn,
-                "sampling": asdict(sweep.sampling),
-                "files": {f"{name}={path}": digest for name, path, digest in _files(sweep)},
-            }
+            about = describe(sweep, builder, backend, note)
             complete(
                 folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
                 watch=watch, note=note,
@@ -127,6 +116,22 @@ def run(
         except KeyboardInterrupt:
             raise Interrupted(summary()) from None
         return summary()
+
+
+def describe(sweep: Sweep, builder: Builder | Imported, backend: Prepared, note: Note) -> dict[str, Any]:
+    """What a manifest says before anything is asked; a model without a chat template is said aloud."""
+    tokenizer = builder.describe_tokenizer()
+    if not tokenizer["chat_template"]:
+        cue = "as it is" if isinstance(builder, Imported) else "ending with a cue"
+        note(f"{tokenizer['name']} has no chat template: it gets the plain prompt, {cue}")
+    return {
+        "longctx": __version__,
+        "model": sweep.model,
+        "tokenizer": tokenizer,
+        "yarn": backend.yarn,
+        "sampling": asdict(sweep.sampling),
+        "files": {f"{name}={path}": digest for name, path, digest in _files(sweep)},
+    }
 
 
 def _files(sweep: Sweep) -> Iterator[tuple[str, str, str]]:
@@ -165,7 +170,7 @@ def preview(
     given = _given(sweep, note, steps)
     tasks = _tasks(sweep, given, generators)
     cells = in_order(given.cells if given else cells_of(sweep, tasks))
-    prepared = _prepare(sweep, cells, tasks)
+    prepared = prepare(sweep, cells, tasks)
     note("loading tokenizer and corpora")
     with steps() as progress:
         builder = given or Builder(sweep, tasks, corpora, progress)
@@ -208,7 +213,8 @@ def _tasks(sweep: Sweep, given: Imported | None, generators: Iterable[Path]) -> 
     return {name: task for name, task in find_tasks(generators).items() if name in named}
 
 
-def _prepare(sweep: Sweep, cells: Sequence[Cell], tasks: dict[str, Task]) -> Prepared:
+def prepare(sweep: Sweep, cells: Sequence[Cell], tasks: dict[str, Task]) -> Prepared:
+    """The backend that a sweep asks for, able to hold the longest of these cells; not started."""
     return prepare_backend(
         sweep.backend,
         model=sweep.model,

@@ -120,7 +120,7 @@ class RunFolder:
             files = {"manifest.json": {**old, "sessions": sessions}}
         try:
             for name, content in files.items():
-                _replace(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+                write_whole(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise RunError(f"{self.path} cannot be written: {error.strerror}. Nothing was asked.") from None
 
@@ -165,7 +165,7 @@ class RunFolder:
             if changed := differences(old, sweep.to_fields()):
                 raise RunError(f"{self.path} holds another sweep ({'; '.join(changed)}). {_ELSEWHERE}")
         else:
-            _replace(file, sweep.to_toml())
+            write_whole(file, sweep.to_toml())
         records = self.path / "records.jsonl"
         self._records = os.open(records, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         end = 0
@@ -251,7 +251,7 @@ def _unwrapped(value: Any) -> Any:
     raise TypeError(f"{value!r} is no JSON value")
 
 
-def _replace(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     draft = path.with_name(f".{path.name}.draft")
     with draft.open("w", encoding="utf-8", errors="replace") as file:

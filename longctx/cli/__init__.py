@@ -16,6 +16,7 @@ COMMANDS = {
     "corpus": "read and encode a folder; every file accounted for",
     "build": "write samples to a JSON-lines file",
     "run": "build samples, ask a model, record every answer",
+    "frontier": "the longest length that can be trusted, found under a budget",
     "report": "draw figures and one offline page of a run",
     "table": "print a run as a table",
     "import": "bring samples that were made elsewhere",

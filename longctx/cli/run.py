@@ -55,7 +55,7 @@ def command(
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
     if dry_run:
-        found = preview(asked, **folders, note=_say, steps=steps)
+        found = preview(asked, **folders, note=say, steps=steps)
         click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
         return
     path = out or Path("runs") / (Path(sweep).stem if sweep else default_name(asked))
@@ -63,11 +63,11 @@ def command(
     for option, chosen in (("--generators", generators), ("--corpora", corpora_folders)):
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
-        with _Interrupts() as interrupts:
-            summary = run(asked, path, **folders, watch=interrupts.watch, note=_say, steps=steps)
+        with Interrupts() as interrupts:
+            summary = run(asked, path, **folders, watch=interrupts.watch, note=say, steps=steps)
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
-        _say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
+        say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
         raise click.exceptions.Exit(130) from None
     click.echo(json.dumps(_as_json(summary)) if as_json else _text(summary))
     if summary.failed:
@@ -86,11 +86,12 @@ def default_name(sweep: Sweep) -> str:
     return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tell on stderr what begins or how far it is."""
     click.echo(f"longctx: {message}", err=True)
 
 
-class _Interrupts:
+class Interrupts:
     """Lets SIGINT and SIGTERM end a run, also where Python swallows the exception that they raise.
 
     An exception inside a callback of the interpreter's own is printed and forgotten: the next record raises it again.
@@ -99,7 +100,7 @@ class _Interrupts:
     def __init__(self) -> None:
         self._told = False
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Interrupts:
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         for number, handler in self._before.items():
             if handler != signal.SIG_IGN:  # as nohup and shells want it for what runs in the background
