@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from longctx.backends.base import Backend
-from longctx.errors import BackendError, ContractError
+from longctx.errors import BackendError, ContractError, UsageError
 from longctx.machine import hardware, packages
-from longctx.plan import in_order, make_plan
+from longctx.plan import Cache, in_order, make_plan
 from longctx.progress import Progress
-from longctx.runfolder import RunFolder
+from longctx.reuse import Reuse, cache_of, verify
+from longctx.runfolder import RunFolder, write_whole
 from longctx.types import Cell, Response, Sample, Score
 
 Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
@@ -124,6 +126,7 @@ def complete(
     corpora: Mapping[str, Any],
     watch: Watch | None = None,
     note: Callable[[str], None] = lambda stage: None,
+    verify_cache: int = 0,
 ) -> None:
     """Ask whatever a run still lacks and record every answer.
 
@@ -138,30 +141,71 @@ def complete(
         about: the manifest, but for what is known only here: ``backend``, ``plan``, ``sessions``, ``created_at``.
         corpora: contents of ``corpora.json``.
         watch: makes a progress display; none by default.
-        note: is told what begins now, where that may take a while.
+        note: is told what begins now, where that may take a while, and what a person should know of the prefix cache.
+        verify_cache: samples that are answered twice in the end, with an empty and a warm cache, and compared.
 
     Raises:
+        UsageError: the backend's cache cannot be emptied.
         RunError: the folder does not fit or cannot be written.
         ImpossibleSample: a sample cannot be built as asked.
         BackendError: the backend cannot start, or does not do what it should.
     """
-    todo = remaining(cells, folder)
-    if not todo:
+    todo = list(remaining(cells, folder).values())
+    if not todo and not verify_cache:
         return
     folder.check(about, corpora)
     note(f"building {len(todo):,} samples to see what they share")
-    plan, fresh = make_plan(list(todo.values()), build)
+    plan = make_plan(todo, build)
+    asked = {cell_id(cell): cell for cell in plan.cells}
     note("starting the engine")
     backend = open_engine()
     try:
-        folder.describe(manifest(about, backend) | {"plan": plan.to_json()}, corpora)
-        with watch(todo, fresh, list(folder.scores.values())) if watch else contextlib.nullcontext() as display:
-            for record in ask(todo.values(), build, backend, score, str(about.get("model", ""))):
-                folder.append(record)
-                if display is not None:
-                    display.update(record)
+        about = manifest(about, backend)
+        cache = cache_of(about["backend"])
+        folder.describe(about | {"plan": plan.to_json(cache)}, corpora)
+        reuse = Reuse(plan, list(asked), cache, note if not backend.double else lambda said: None)
+        fresh = plan.computed(cache or Cache())
+        with (
+            watch(asked, fresh.tolist(), list(folder.scores.values())) if watch else contextlib.nullcontext() as display
+        ):
+            for group in reuse.groups():
+                some = [plan.cells[index] for index in group]
+                for record in ask(some, build, backend, score, str(about.get("model", ""))):
+                    folder.append(record)
+                    reuse.update(record)
+                    if display is not None:
+                        display.update(record)
+        reuse.close()
+        if verify_cache:
+            _verify_cache(folder, cells, build, backend, verify_cache, note)
     finally:
         backend.close()
+
+
+def _verify_cache(
+    folder: RunFolder,
+    cells: Iterable[Cell],
+    build: Callable[[Cell], Sample],
+    backend: Backend,
+    count: int,
+    note: Callable[[str], None],
+) -> None:
+    if not callable(getattr(backend, "forget", None)):
+        raise UsageError(f"--verify-cache needs a backend whose cache can be emptied; {backend.name} has none.")
+    note("comparing answers with an empty and with a warm cache")
+    every = sorted(cells, key=cell_id)
+    chosen = random.Random(len(every)).sample(every, min(count, len(every)))
+    found = verify(backend, map(build, chosen))
+    write_whole(folder.path / "cache.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    if found["differing"]:
+        note(
+            f"WARNING: {len(found['differing'])} of {found['checked']} samples got another answer with a warm cache "
+            f"than with an empty one. That is a defect of the server; {folder.path / 'cache.json'} has both answers."
+        )
+    elif not found["reused"]:
+        note(f"{found['checked']} samples were answered twice, and nothing was found in the cache: it verifies nothing")
+    else:
+        note(f"{found['checked']} samples got the same answer with an empty and with a warm cache")
 
 
 def manifest(about: Mapping[str, Any], backend: Backend) -> dict[str, Any]:

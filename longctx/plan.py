@@ -1,46 +1,90 @@
-"""Before a run: the order of its samples, what they cost at best, and how long that may take."""
+"""Before a run: the order of its samples, and how many of their tokens must be computed in it."""
 
 from __future__ import annotations
 
 import bisect
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from longctx.types import Cell, Ids, Sample
+from longctx.types import Cell, Sample
 
-_HALFWAY = 16_384
-"""Tokens at which attention costs as much as everything else, assumed until two lengths were timed.
-
-Between SmolLM2-135M (about 4K) and models of several billion parameters (50K and more).
-"""
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """A server's prefix cache."""
+
+    block: int = 1  # tokens of a block; only whole blocks are found again
+    tokens: int | None = None  # that it holds; None: enough for everything
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """What a list of cells asks of an engine."""
+    """A list of cells in the order in which they should be asked, and what they share.
 
-    cells: int  # points of the grid, seeds not told apart
-    samples: int
-    haystacks: int  # different ones
-    prompt_tokens: int  # of all samples
-    longest: int  # tokens of the longest prompt
-    computed_at_best: int  # prompt tokens left to compute if every prefix shared within a haystack is computed once
+    Samples of a length, seed and corpus follow each other in the order of their token ids. That is a walk through the
+    trie of their prefixes, branch by branch: what a sample shares with any before it, it shares with the one just
+    before it. So every prefix is computed once by any cache that holds the longest prompt, whichever blocks it gives up
+    first as long as those of the last prompt stay.
 
-    def to_json(self) -> dict[str, int]:
-        """As in ``manifest.json``."""
-        return asdict(self)
+    Attributes:
+        cells: in that order.
+        lengths: (n,) prompt tokens of each.
+        shared: (n,) of these, the first ones that are also those of the sample before.
+        points: points of the grid, seeds not told apart.
+        haystacks: different ones.
+    """
+
+    cells: list[Cell]
+    lengths: Counts
+    shared: Counts
+    points: int
+    haystacks: int
+
+    def computed(self, cache: Cache = Cache()) -> Counts:  # noqa: B008 - frozen
+        """Prompt tokens of each sample that are left to compute, shape (n,).
+
+        Whole blocks alone are found again, and the last token of a prompt is always computed. A prompt that is longer
+        than the cache leaves nothing in it that could be relied on.
+        """
+        found: Counts = np.minimum(self.shared, self.lengths - 1) // cache.block * cache.block
+        if cache.tokens is not None:
+            before = np.concatenate(([0], self.lengths[:-1]))
+            found = np.where(before > cache.tokens, 0, found)
+        return self.lengths - found
+
+    @property
+    def floor(self) -> int:
+        """Tokens to compute if every prefix is computed once: the nodes of the prefix trie."""
+        return int((self.lengths - self.shared).sum())
+
+    def to_json(self, cache: Cache | None = None) -> dict[str, int]:
+        """As in ``manifest.json``; what is expected of a cache where one is given."""
+        about = {
+            "cells": self.points,
+            "samples": len(self.cells),
+            "haystacks": self.haystacks,
+            "prompt_tokens": int(self.lengths.sum()),
+            "longest": int(self.lengths.max(initial=0)),
+            "computed_at_best": self.floor,
+        }
+        if cache is None:
+            return about
+        return {**about, "cache_block": cache.block, "computed_expected": int(self.computed(cache).sum())}
 
 
 def in_order(cells: Iterable[Cell]) -> list[Cell]:
-    """Cells in the order in which they are asked.
+    """Cells in the order in which their samples are built.
 
     Shorter lengths come first, so that a person soon sees results; within a length every corpus gets its first
-    seed before any gets its second; whatever may share a haystack is adjacent, so that a prefix cache still holds it.
+    seed before any gets its second; whatever may share a haystack is adjacent.
     """
     return sorted(cells, key=_rank)
 
@@ -55,98 +99,40 @@ def _rank(cell: Cell) -> tuple[Any, ...]:
     return (*_family(cell), cell.density, variant, cell.depths_together, cell.task, depth)
 
 
-def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> tuple[Plan, list[int]]:
-    """Build every sample once and count what is shared.
-
-    Prefixes are compared among samples with the same length, seed and corpus; the few tokens of the chat template
-    that all samples share are not counted as shared beyond that.
+def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> Plan:
+    """Build every sample once, put them in order and count what they share.
 
     Args:
-        cells: in the order in which they will be asked.
-        build: cell → sample; its ids are dropped as soon as the next group begins.
-
-    Returns:
-        The plan, and for each cell the prompt tokens that no sample before it has computed; these add up to
-        `computed_at_best`, the number of distinct nodes in the groups' prefix tries.
+        cells: as `in_order` gives them.
+        build: cell → sample; its ids are dropped as soon as the next length, seed or corpus begins.
 
     Raises:
         ImpossibleSample: a sample cannot be built as asked.
     """
+    order: list[Cell] = []
     lengths: list[int] = []
-    fresh: list[int] = []
+    shared: list[int] = []
     haystacks: set[str] = set()
+    last = b""
     for _, family in itertools.groupby(cells, _family):
-        seen: list[bytes] = []
+        sorted_keys: list[tuple[bytes, int]] = []
+        built: list[Cell] = []
         for cell in family:
             sample = build(cell)
-            lengths.append(len(sample.prompt_ids))
-            fresh.append(lengths[-1] - _longest_shared(sample.prompt_ids, seen))
+            # Big-endian ids sort as bytes in the order of the ids.
+            bisect.insort(sorted_keys, (sample.prompt_ids.astype(">u4").tobytes(), len(built)))
+            built.append(cell)
             haystacks.add(str(sample.metadata.get("haystack", sample.id)))
+        for key, index in sorted_keys:
+            order.append(built[index])
+            lengths.append(len(key) // 4)
+            shared.append(_shared_prefix(last, key))
+            last = key
     points = len({replace(cell, seed=0) for cell in cells})
-    return Plan(points, len(lengths), len(haystacks), sum(lengths), max(lengths, default=0), sum(fresh)), fresh
-
-
-def _longest_shared(ids: Ids, seen: list[bytes]) -> int:
-    """Length of the longest prefix shared with any of `seen`, which is kept sorted and gets the new one.
-
-    Big-endian ids sort as bytes in the order of the ids, and the longest shared prefix is with a neighbour.
-    """
-    key = ids.astype(">u4").tobytes()
-    place = bisect.bisect_left(seen, key)
-    shared = max((_shared_prefix(key, other) for other in seen[max(place - 1, 0) : place + 1]), default=0)
-    seen.insert(place, key)
-    return shared
+    return Plan(order, np.array(lengths, np.int64), np.array(shared, np.int64), points, len(haystacks))
 
 
 def _shared_prefix(a: bytes, b: bytes) -> int:
     size = min(len(a), len(b)) // 4
     differ = np.frombuffer(a, np.uint32, size) != np.frombuffer(b, np.uint32, size)
     return int(differ.argmax()) if differ.any() else size
-
-
-class CostCurve:
-    """Seconds that a sample takes, fitted to samples that were timed.
-
-    A prompt of n tokens of which f must be computed costs a·f for what is done to every token, b·(n² − (n − f)²) for
-    attention to those before it, and a constant for decoding; none can be negative (least squares).
-    """
-
-    def __init__(self) -> None:
-        self._timed: list[tuple[int, int, float]] = []
-        self._weights: Any = None
-
-    def add(self, length: int, fresh: int, seconds: float) -> None:
-        """Learn from a sample: prompt tokens, tokens of these that were computed, seconds."""
-        self._timed.append((length, fresh, seconds))
-        self._weights = None
-
-    def seconds(self, lengths: Sequence[int], fresh: Sequence[int]) -> float:
-        """Expected seconds for all these samples together; 0 where nothing was timed yet."""
-        if not self._timed or not len(lengths):
-            return 0.0
-        if self._weights is None:
-            from scipy.optimize import nnls  # slow to import
-
-            timed = np.array(self._timed)
-            self._weights, _ = nnls(self._features(timed[:, 0], timed[:, 1]), timed[:, 2])
-        return float((self._features(np.asarray(lengths), np.asarray(fresh)) @ self._weights).sum())
-
-    def _features(self, lengths: Any, fresh: Any) -> Any:
-        # In thousands of tokens, which keeps the columns of similar size.
-        length, computed = lengths / 1000.0, fresh / 1000.0
-        attention = length**2 - (length - computed) ** 2
-        columns = [computed, attention, np.ones_like(length)]
-        if len({row[0] for row in self._timed}) < 2:  # one length cannot tell the first two apart
-            columns = [computed + attention / (_HALFWAY / 1000), np.ones_like(length)]
-        return np.stack(columns[: len({row[:2] for row in self._timed})], axis=1)
-
-
-def probes(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells to time before a run: the first of the shortest length, and of a middle one where there are more."""
-    by_length = {length: next(group) for length, group in _grouped(cells)}
-    lengths = sorted(by_length)
-    return [by_length[length] for length in sorted({lengths[0], lengths[len(lengths) // 2]})] if lengths else []
-
-
-def _grouped(cells: Sequence[Cell]) -> Iterator[tuple[int, Iterator[Cell]]]:
-    return itertools.groupby(sorted(cells, key=lambda cell: cell.length), lambda cell: cell.length)

@@ -10,7 +10,7 @@ from typing import Any, Self, TextIO
 
 import numpy as np
 
-from longctx.plan import CostCurve
+from longctx.cost import CostCurve
 from longctx.types import Cell
 
 _REFIT_S = 1.0

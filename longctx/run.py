@@ -12,10 +12,12 @@ from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, cells_of, not_asked, pick_tasks
 from longctx.content import digests
+from longctx.cost import CostCurve, Prices, probes
 from longctx.errors import BackendError
 from longctx.imported import Imported
 from longctx.loop import Watch, complete, remaining
-from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
+from longctx.plan import Cache, Plan, in_order, make_plan
+from longctx.reuse import cache_of
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
 from longctx.sources import Progress
@@ -58,6 +60,7 @@ def run(
     watch: Watch | None = None,
     note: Note = lambda stage: None,
     steps: Steps = nullcontext,
+    verify_cache: int = 0,
 ) -> Summary:
     """Ask everything that a sweep asks, or what is left of it, and record every answer under `out`.
 
@@ -69,6 +72,7 @@ def run(
         watch: makes a progress display, for example `progress.Progress`.
         note: is told what begins, where that may take a while.
         steps: shows how far reading and encoding are, for example `steps.steps`.
+        verify_cache: samples that are answered twice in the end, with an empty and a warm prefix cache, and compared.
 
     Returns:
         Where the run stands. Calls that failed do not raise.
@@ -101,17 +105,17 @@ def run(
             )
 
         todo = remaining(cells, folder)
-        if not todo:
+        if not todo and not verify_cache:
             return summary()
         try:
             note("loading tokenizer and corpora")
             with steps() as progress:
                 builder = given or Builder(sweep, tasks, corpora, progress)
-                described = builder.describe_corpora(todo.values())
+                described = builder.describe_corpora(todo.values() or cells)
             about = describe(sweep, builder, backend, note)
             complete(
                 folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
-                watch=watch, note=note,
+                watch=watch, note=note, verify_cache=verify_cache,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted(summary()) from None
@@ -147,12 +151,18 @@ class Preview:
     """What a sweep would take."""
 
     plan: Plan
+    cache: Cache | None  # of the engine; None where it does not say
     seconds: float  # an estimate
     timed: list[dict[str, Any]]  # what it was made from: length, prefill_s, decode_s
+    money: float | None = None  # at most, by the list of prices
+    currency: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As ``longctx run --dry-run --json`` prints it."""
-        return {"plan": self.plan.to_json(), "estimate": {"seconds": round(self.seconds, 3), "timed": self.timed}}
+        estimate = {"seconds": round(self.seconds, 3), "timed": self.timed}
+        if self.money is not None:
+            estimate |= {"money": round(self.money, 4), "currency": self.currency}
+        return {"plan": self.plan.to_json(self.cache), "estimate": estimate}
 
 
 def preview(
@@ -162,10 +172,11 @@ def preview(
     corpora: Iterable[Path] = (),
     note: Note = lambda stage: None,
     steps: Steps = nullcontext,
+    prices: Prices | None = None,
 ) -> Preview:
     """Build every sample, time one of the shortest and one of a middle length, and record nothing.
 
-    Args and errors as for `run`.
+    Args and errors as for `run`; `prices` says what tokens cost, every output being as long as it may be.
     """
     given = _given(sweep, note, steps)
     tasks = _tasks(sweep, given, generators)
@@ -175,10 +186,11 @@ def preview(
     with steps() as progress:
         builder = given or Builder(sweep, tasks, corpora, progress)
         note(f"building {len(cells):,} samples to see what they share")
-        plan, fresh = make_plan(cells, builder.build)
+        plan = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
     backend = prepared.start()
     try:
+        cache = cache_of(backend.describe())
         curve, timed = CostCurve(), []
         for cell in probes(cells):
             sample = builder.build(cell)
@@ -191,9 +203,15 @@ def preview(
             curve.add(length, length, response.total_s)
             curve.add(length, 0, decode)  # what is left when the whole prompt is cached
             timed.append({"length": length, "prefill_s": round(prefill, 4), "decode_s": round(decode, 4)})
-        return Preview(plan, curve.seconds([cell.length for cell in cells], fresh), timed)
     finally:
         backend.close()
+    computed = plan.computed(cache or Cache())
+    seconds = curve.seconds(plan.lengths, computed)
+    if prices is None:
+        return Preview(plan, cache, seconds, timed)
+    fresh, total = float(computed.sum()), float(plan.lengths.sum())
+    money = prices.cost(fresh, total - fresh, len(cells) * sweep.sampling.max_tokens)
+    return Preview(plan, cache, seconds, timed, money, prices.currency)
 
 
 def _given(sweep: Sweep, note: Note, steps: Steps) -> Imported | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longctx.plan import CostCurve, in_order, make_plan, probes
+from longctx.cost import CostCurve, Prices, probes
+from longctx.errors import UsageError
+from longctx.plan import Cache, Plan, in_order, make_plan
 from longctx.sweep import Sweep
 from longctx.types import Cell, Sample
 
@@ -26,33 +29,90 @@ def trie_nodes(prompts: list[list[int]]) -> int:
     return len({tuple(ids[:end]) for ids in prompts for end in range(1, len(ids) + 1)})
 
 
-@given(st.lists(st.lists(st.sampled_from([0, 1, 255, 256, 70_000]), min_size=1, max_size=6), min_size=1, max_size=12))
-def test_tokens_computed_at_best_are_the_nodes_of_the_prefix_trie(prompts: list[list[int]]) -> None:
+PROMPTS = st.lists(st.lists(st.sampled_from([0, 1, 255, 256, 70_000]), min_size=1, max_size=9), min_size=1, max_size=12)
+
+
+def plan_of(prompts: list[list[int]]) -> tuple[Plan, list[list[int]]]:
+    """A plan of one family, and the prompts in its order."""
     cells = [Cell("t", "c", 8, index / 100) for index in range(len(prompts))]
     by_cell = dict(zip(cells, prompts, strict=True))
-    plan, fresh = make_plan(cells, lambda cell: sample(cell, by_cell[cell]))
-    assert plan.computed_at_best == sum(fresh) == trie_nodes(prompts)
-    assert plan.prompt_tokens == sum(map(len, prompts))
-    assert plan.longest == max(map(len, prompts))
-    for index, prompt in enumerate(prompts):
-        assert trie_nodes(prompts[: index + 1]) == sum(fresh[: index + 1]), prompt
+    plan = make_plan(cells, lambda cell: sample(cell, by_cell[cell]))
+    return plan, [by_cell[cell] for cell in plan.cells]
 
 
-def test_prefixes_of_other_corpora_and_seeds_are_not_counted_as_shared() -> None:
+@given(PROMPTS)
+def test_tokens_computed_at_best_are_the_nodes_of_the_prefix_trie(prompts: list[list[int]]) -> None:
+    plan, ordered = plan_of(prompts)
+    assert sorted(ordered) == sorted(prompts)
+    assert plan.floor == trie_nodes(prompts)
+    assert plan.lengths.tolist() == [len(ids) for ids in ordered]
+    for index in range(len(prompts)):
+        assert trie_nodes(ordered[: index + 1]) == (plan.lengths - plan.shared)[: index + 1].sum()
+
+
+def served(prompts: list[list[int]], block: int, capacity: int) -> int:
+    """Tokens that a server computes whose cache holds `capacity` blocks and gives up the longest unused first.
+
+    Of the blocks of one prompt the last are given up first, as vLLM does it. A prompt needs room for all its blocks.
+    """
+    held: dict[tuple[int, ...], None] = {}  # the next to be given up first
+    computed = 0
+    for ids in prompts:
+        blocks = [tuple(ids[:end]) for end in range(block, len(ids) + 1, block)]
+        usable = [name for name in blocks if len(name) < len(ids)]
+        found = list(itertools.takewhile(held.__contains__, usable))
+        computed += len(ids) - block * len(found)
+        for name in blocks:
+            held.pop(name, None)
+        while len(held) + len(blocks) > capacity:
+            held.pop(next(iter(held)))
+        held.update(dict.fromkeys(reversed(blocks)))
+    return computed
+
+
+@given(PROMPTS, st.sampled_from([1, 2, 3]), st.integers(0, 5))
+def test_a_cache_that_holds_the_longest_prompt_computes_what_the_plan_expects(
+    prompts: list[list[int]], block: int, spare: int
+) -> None:
+    plan, ordered = plan_of(prompts)
+    longest = max(map(len, prompts)) // block
+    assert served(ordered, block, longest + spare) == plan.computed(Cache(block)).sum()
+    if block == 1:
+        again = len(prompts) - len({tuple(ids) for ids in prompts})  # the last token of a prompt is always computed
+        assert plan.computed(Cache(1)).sum() - plan.floor <= again + len(prompts)
+
+
+@given(PROMPTS, st.randoms(use_true_random=False))
+def test_no_order_is_better_for_a_small_cache_than_the_planned_one(prompts: list[list[int]], rng: Any) -> None:
+    _, ordered = plan_of(prompts)
+    longest = max(map(len, prompts))
+    shuffled = rng.sample(prompts, len(prompts))
+    assert served(ordered, 1, longest) <= served(shuffled, 1, longest)
+
+
+def test_a_prompt_longer_than_the_cache_leaves_nothing_behind() -> None:
+    plan, _ = plan_of([[1, 2, 3, 4, 5], [1, 2, 3, 4, 6]])
+    assert plan.computed(Cache(1)).tolist() == [5, 1]
+    assert plan.computed(Cache(1, tokens=4)).tolist() == [5, 5]
+    assert plan.computed(Cache(4)).tolist() == [5, 1] and plan.computed(Cache(3)).tolist() == [5, 2]
+
+
+def test_points_are_counted_without_their_seeds() -> None:
     cells = [Cell("t", "a", 3, 0), Cell("t", "b", 3, 0), Cell("t", "b", 3, 0, seed=1)]
-    plan, fresh = make_plan(cells, lambda cell: sample(cell, [1, 2, 3], cell.corpus))
-    assert fresh == [3, 3, 3]
-    assert (plan.cells, plan.samples, plan.haystacks) == (2, 3, 2)
+    plan = make_plan(cells, lambda cell: sample(cell, [1, 2, 3], cell.corpus))
+    assert (plan.points, len(plan.cells), plan.haystacks) == (2, 3, 2)
 
 
 def test_an_empty_list_is_an_empty_plan() -> None:
-    assert make_plan([], lambda cell: sample(cell, []))[0].to_json() == {
+    assert make_plan([], lambda cell: sample(cell, [])).to_json(Cache(16)) == {
         "cells": 0,
         "samples": 0,
         "haystacks": 0,
         "prompt_tokens": 0,
         "longest": 0,
         "computed_at_best": 0,
+        "cache_block": 16,
+        "computed_expected": 0,
     }
 
 
@@ -125,3 +185,26 @@ def test_probes_are_the_shortest_and_a_middle_length() -> None:
     assert [cell.length for cell in probes(sweep().cells())] == [32, 64]
     assert [cell.length for cell in probes(sweep(lengths=[32]).cells())] == [32]
     assert probes([]) == []
+
+
+def test_money_by_a_list_of_prices(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text('currency = "EUR"\ninput = 2.0\noutput = 10\ncached_input = 0.5\n')
+    assert Prices.read(file).cost(1_000_000, 2_000_000, 100_000) == pytest.approx(2 + 1 + 1)
+    file.write_text('currency = "EUR"\ninput = 2.0\noutput = 10\n')
+    assert Prices.read(file).cached_input == 2.0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('currency = "EUR"\ninput = 2.0\n', "lack output"),
+        ('currency = "EUR"\ninput = -1\noutput = 1\n', "input is -1"),
+        ('currency = "EUR"\ninput = 1\noutput = 1\ninputs = 2\n', "Did you mean 'input'"),
+        ("currency", "cannot be read"),
+    ],
+)
+def test_a_list_of_prices_that_cannot_be_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "prices.toml").write_text(text)
+    with pytest.raises(UsageError, match=said):
+        Prices.read(tmp_path / "prices.toml")

@@ -131,6 +131,10 @@ class VllmBackend:
                 with contextlib.suppress(Exception):
                     engine.abort_request(list(waiting))
 
+    def forget(self) -> None:
+        """Empty the prefix cache."""
+        self._llm.reset_prefix_cache()
+
     def close(self) -> None:
         """Release the engine and its memory. May be called twice."""
         llm, self._llm = self._llm, None

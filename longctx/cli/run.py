@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from longctx.cli._options import engine_options, json_option, sample_options, sweep_fields
-from longctx.errors import RunError
-from longctx.plan import Plan
+from longctx.cost import Prices
+from longctx.errors import RunError, UsageError
 from longctx.progress import Progress, duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
 from longctx.steps import steps
@@ -37,6 +37,16 @@ from longctx.visible import clip, visible
 @engine_options
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; runs/NAME by default.")
 @click.option("--dry-run", is_flag=True, help="Print what would be asked and about how long it would take.")
+@click.option(
+    "--prices", type=click.Path(path_type=Path), metavar="FILE", help="With --dry-run: what 1M tokens cost, as TOML."
+)
+@click.option(
+    "--verify-cache",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="In the end, answer N samples with an empty and with a warm prefix cache and compare.",
+)
 @json_option
 def command(
     sweep: str | None,
@@ -44,6 +54,8 @@ def command(
     corpora_folders: tuple[Path, ...],
     out: Path | None,
     dry_run: bool,
+    prices: Path | None,
+    verify_cache: int,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -54,7 +66,10 @@ def command(
     """
     asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
     folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
+    if prices and not dry_run:
+        raise UsageError("--prices goes with --dry-run.")
     if dry_run:
+        folders["prices"] = Prices.read(prices) if prices else None
         found = preview(asked, **folders, note=say, steps=steps)
         click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
         return
@@ -64,7 +79,9 @@ def command(
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
         with Interrupts() as interrupts:
-            summary = run(asked, path, **folders, watch=interrupts.watch, note=say, steps=steps)
+            summary = run(
+                asked, path, **folders, watch=interrupts.watch, note=say, steps=steps, verify_cache=verify_cache
+            )
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
         say(f"interrupted; {done}. To go on: {shlex.join(go_on)}")
@@ -163,18 +180,25 @@ def _text(summary: Summary) -> str:
 
 
 def _preview_text(found: Preview) -> str:
-    plan: Plan = found.plan
+    plan = found.plan.to_json(found.cache)
     timed = " and ".join(
         f"{one['length']:,} tokens in {one['prefill_s'] + one['decode_s']:.2f} s" for one in found.timed
     )
-    saved = 1 - plan.computed_at_best / max(plan.prompt_tokens, 1)
-    return "\n".join(
-        [
-            f"Cells:          {plan.cells:,}",
-            f"Samples:        {plan.samples:,} over {plan.haystacks:,} haystacks",
-            f"Prompt tokens:  {plan.prompt_tokens:,}",
-            f"Computed:       {plan.computed_at_best:,} at best ({saved:.0%} shared)",
-            f"Longest prompt: {plan.longest:,} tokens",
-            f"Time:           about {duration(found.seconds)} one sample after the other, estimated from {timed}",
-        ]
-    )
+    saved = 1 - plan["computed_at_best"] / max(plan["prompt_tokens"], 1)
+    lines = [
+        f"Cells:          {plan['cells']:,}",
+        f"Samples:        {plan['samples']:,} over {plan['haystacks']:,} haystacks",
+        f"Prompt tokens:  {plan['prompt_tokens']:,}",
+        f"Computed:       {plan['computed_at_best']:,} at best ({saved:.0%} shared)",
+    ]
+    if "computed_expected" in plan:
+        over = plan["computed_expected"] / max(plan["computed_at_best"], 1)
+        blocks = f"in blocks of {plan['cache_block']} tokens"
+        lines.append(f"                {plan['computed_expected']:,} expected, {blocks} ({over:.2f} × the best)")
+    lines += [
+        f"Longest prompt: {plan['longest']:,} tokens",
+        f"Time:           about {duration(found.seconds)} one sample after the other, estimated from {timed}",
+    ]
+    if found.money is not None:
+        lines.append(f"Money:          at most {found.money:,.2f} {found.currency}")
+    return "\n".join(lines)
