@@ -2,8 +2,8 @@
 
 Models with known cliffs are drawn at random; their answers are drawn from the very chances that `lossy` has. The grid
 that it is compared with asks every length and depth equally often, just as often as it takes to have an even chance of
-giving the same interval by exact binomial bounds at the same confidence (C. Clopper and E. Pearson 1934; Bonferroni over
-the lengths, and over the depths where one of them fails).
+giving the same interval by exact binomial bounds at the same confidence (C. Clopper and E. Pearson 1934; Bonferroni
+over the lengths, and over the depths where one of them fails).
 """
 
 from __future__ import annotations

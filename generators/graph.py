@@ -198,7 +198,7 @@ def _sample(
     question, texts = fill(wording, {"node": core.node}), _texts()
     before, after = texts["instruction"].strip() + "\n\n", f"\n\n{question}\n{texts['answer'].strip()}"
     inserts = [Insert(_line(edge), _line(edge), None) for edge in core.edges]
-    own = [*inserts, *(_line(edge) for edge in core.shown)]
+    own: list[Insert | str] = [*inserts, *(_line(edge) for edge in core.shown)]
     haystack, _ = fill_up(
         tokenizer,
         length=cell.length,

@@ -95,7 +95,7 @@ def _coded_text(tokenizer: Tokenizer, coded: Sequence[str], order_seed: str | in
     return Listed(
         (words["before"] + "\n\n", "\n\n" + words["after"].format(question=words["question"])),
         words["question"],
-        top,
+        list(top),
         Units(make, inserts, size, least=_least(shares), extend=extend),
         lambda total: {"counts": dict(zip(top, counts(total)[1 : 1 + _TOP], strict=True)), "words": total},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from longctx.errors import BackendError
@@ -46,17 +47,15 @@ class Reuse:
         self._planned = self._reused = 0
         self._unsaid = False
 
-    def groups(self) -> list[list[int]]:
+    def groups(self) -> list[range]:
         """Indices of the plan's cells, to be asked group after group.
 
-        The first two that share come alone, one after the other: among requests that a server works on together, one
-        cannot be sure to find what another has only begun to compute.
+        The first two that share come alone: among requests that a server works on together, one cannot be sure to find
+        what another has only begun to compute.
         """
-        everything = list(range(len(self._names)))
-        if self._pair is None:
-            return [everything]
-        alone = [[self._pair - 1], [self._pair]]
-        return [*alone, [index for index in everything if index not in (self._pair - 1, self._pair)]]
+        pair = self._pair or 0
+        bounds = [0, pair - 1, pair, pair + 1, len(self._names)] if pair else [0, len(self._names)]
+        return [range(first, last) for first, last in pairwise(bounds) if first < last]
 
     def update(self, record: Mapping[str, Any]) -> None:
         """Take note of a record."""
