@@ -19,7 +19,7 @@ from scipy.stats import beta, binom
 
 from longctx.adaptive import lattice
 from longctx.backends.doubles import Lossy
-from longctx.frontier import Claim, Search
+from longctx.search import Claim, Search
 
 LENGTHS = list(lattice([1024, 131072]))
 DEPTHS = [0.0, 0.25, 0.5, 0.75, 1.0]

@@ -16,11 +16,11 @@ from longctx.backends import Prepared
 from longctx.backends.base import Backend
 from longctx.builder import Builder, pick_tasks
 from longctx.errors import RunError, UsageError
-from longctx.frontier import Claim, Point, Search
 from longctx.loop import ask, cell_id, manifest
 from longctx.run import Interrupted, Note, Steps, Summary, describe, prepare
 from longctx.runfolder import RunFolder, write_whole
 from longctx.scorers import score
+from longctx.search import Claim, Point, Search
 from longctx.sweep import RANDOM, Sweep
 from longctx.tasks import Task
 from longctx.types import Cell
