@@ -155,11 +155,14 @@ def complete(
     note("starting the engine")
     backend = open_engine()
     try:
+        described = {"name": backend.name, "double": backend.double, **backend.describe()}
         session = {"started_at": _now(), "hardware": hardware()}
+        if "servers" in described:  # a run may go on with others
+            session["servers"] = described["servers"]
         manifest = {
             **about,
             "created_at": session["started_at"],
-            "backend": {"name": backend.name, "double": backend.double, **backend.describe()},
+            "backend": described,
             "hardware": session["hardware"],
             "packages": packages(),
             "plan": plan.to_json(),

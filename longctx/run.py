@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,14 @@ from longctx.errors import BackendError
 from longctx.imported import Imported
 from longctx.loop import Watch, complete, remaining
 from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
+from longctx.profiles import find_profile
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
 from longctx.sources import Progress
 from longctx.sweep import Sweep
 from longctx.tasks import Task
 from longctx.tokens import load_tokenizer
-from longctx.types import Cell
+from longctx.types import Cell, Response, Sample, Score
 
 Note = Callable[[str], None]
 Steps = Callable[[], AbstractContextManager[Progress | None]]
@@ -119,12 +121,18 @@ def run(
                 "files": {f"{name}={path}": digest for name, path, digest in _files(sweep)},
             }
             complete(
-                folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
+                folder, cells, builder.build, backend.start, score=_scorer(sweep.model), about=about, corpora=described,
                 watch=watch, note=note,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted(summary()) from None
         return summary()
+
+
+def _scorer(model: str) -> Callable[[Sample, Response], Score]:
+    """Scores answers; the thoughts of a model that a profile knows are told apart by its own delimiters alone."""
+    profile = find_profile(model)
+    return partial(score, delimiters=profile.delimiters) if profile and profile.delimiters else score
 
 
 def _files(sweep: Sweep) -> Iterator[tuple[str, str, str]]:

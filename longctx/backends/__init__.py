@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from longctx.backends.base import Backend
     from longctx.tasks import Reader
 
+DOUBLES = ("lossy", "oracle")
+"""Names of the backends that are no models."""
+
 BACKENDS = {
     "lossy": "double: an oracle that forgets by a known function of length, depth and density",
     "openai": "a model behind a server of the OpenAI API: vllm serve, SGLang, a provider",
@@ -21,6 +24,7 @@ BACKENDS = {
     "vllm": "a model in vLLM, in this process",
 }
 """What a user types after ``--backend`` → what it is."""
+_OF_SERVERS = ("base_url", "api", "api_key_env", "concurrency", "canaries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ def prepare_backend(
     if name not in BACKENDS:
         raise UsageError(unknown("backend", name, BACKENDS))
     arguments = dict(engine_args or {})
+    if name != "openai" and (mistaken := [option for option in _OF_SERVERS if option in arguments]):
+        raise UsageError(f"{mistaken[0]} is an option of --backend openai, not of {name}.")
     if name == "vllm":
         from longctx.backends.vllm import VllmBackend
         from longctx.models import read_config, resolve
@@ -76,9 +82,9 @@ def prepare_backend(
         return Prepared(start, {"asked": yarn, **asdict(plan)})
     if name == "openai":
         return Prepared(_servers(model, length, sampling, arguments), None)
-    from longctx.backends.doubles import DOUBLES
+    from longctx.backends import doubles
 
-    double = DOUBLES[name].from_args(arguments, readers)
+    double = doubles.DOUBLES[name].from_args(arguments, readers)
     return Prepared(lambda: double, None)
 
 

@@ -159,7 +159,7 @@ class OpenAIBackend:
             models = []  # some servers have no such list
         about: dict[str, Any] = {"base_url": server.url}
         names = [str(entry.get("id")) for entry in models]
-        entry = next((entry for entry in models if entry.get("id") == self._model), {})
+        entry: dict[str, Any] = next((one for one in models if one.get("id") == self._model), {})
         own = any("max_model_len" in one for one in models)  # vLLM, SGLang: the list is complete
         if own and not entry:
             raise BackendError(

@@ -13,9 +13,6 @@ from longctx import checks
 from longctx.errors import UsageError, unknown
 
 APIS = ("auto", "chat", "completions")
-ELSEWHERE = ("api_key_env", "attempts", "backoff", "base_url", "concurrency", "patience", "timeout")
-"""Options that may differ when a run is gone on with: they say where and how fast is asked, not what."""
-
 _URL = "base_url"
 _OF_REQUESTS = ("messages", "model", "prompt", "stream", "stream_options", "n")
 
