@@ -29,7 +29,7 @@ _LOOK_S = 0.5
 
 def server_command(
     model: str,
-    name: str,
+    served: str,
     plan: YarnPlan,
     config: Mapping[str, Any],
     *,
@@ -42,7 +42,7 @@ def server_command(
 
     Args:
         model: Hugging Face folder or id.
-        name: under which the server shall offer it.
+        served: name under which the server shall offer it.
         plan: window and YaRN, from `longctx.yarn.plan_window`.
         config: the model's ``config.json``.
         host: address to listen on.
@@ -56,9 +56,13 @@ def server_command(
     """
     from longctx.backends.vllm_engine import engine_arguments, prepare
 
-    platform = prepare()
-    arguments = engine_arguments(engine_args, plan, config, cpu=platform.is_cpu(), seed=seed)
-    flags = ["--served-model-name", name, "--host", host, "--port", str(port), "--enable-prompt-tokens-details"]
+    before = set(os.environ)
+    try:
+        arguments = engine_arguments(engine_args, plan, config, cpu=prepare().is_cpu(), seed=seed)
+    finally:
+        for name in set(os.environ) - before:  # meant for an engine in this process
+            del os.environ[name]
+    flags = ["--served-model-name", served, "--host", host, "--port", str(port), "--enable-prompt-tokens-details"]
     for key, value in sorted(arguments.items()):
         if key not in _IN_PROCESS_ONLY and not (key == "hf_overrides" and not value):
             flags += _flag(key, value)
@@ -92,17 +96,8 @@ class Running:
         process: the server.
     """
 
-    def __init__(
-        self, command: list[str], host: str, port: int, log: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, command: list[str], host: str, port: int, log: Path) -> None:
         """Start the server, in a group of processes of its own, its output in a file.
-
-        Args:
-            command: what to run.
-            host: address that it listens on.
-            port: port that it listens on.
-            log: file for its output.
-            environment: of the server; this process's by default.
 
         Raises:
             BackendError: it cannot be started.
@@ -115,7 +110,7 @@ class Running:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,
-                    env={**_SETTINGS, **(os.environ if environment is None else environment)},
+                    env={**_SETTINGS, **os.environ},
                     start_new_session=True,  # Ctrl-C reaches this process alone, which then ends that one in order
                 )
         except OSError as error:

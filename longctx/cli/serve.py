@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 import socket
@@ -76,14 +75,13 @@ def command(
     config = read_config(folder)
     plan = plan_window(config, asked, max_tokens, yarn, allow_rescale=allow_rescale)
     chosen = _free_port(host, port)
-    environment = dict(os.environ)  # before it is set up for an engine inside this process
     words = server_command(folder.path, folder.name, plan, config, host=host, port=chosen, engine_args=engine or {})
     log = Path(tempfile.mkstemp(prefix="longctx-serve-", suffix=".log")[1])
     _say(shlex.join(words))
     _say(f"what the server says goes to {log}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, so that the server ends too
     signal.signal(signal.SIGHUP, signal.default_int_handler)
-    with Running(words, host, chosen, log, environment) as server:
+    with Running(words, host, chosen, log) as server:
         server.wait_until_it_answers(wait)
         about = {
             "base_url": server.url,
