@@ -320,6 +320,12 @@ def test_the_first_sample_of_a_haystack_goes_ahead() -> None:
     assert under_way[0] == 1 and len(under_way) == 5 and max(under_way[1:]) > 1
 
 
+def test_without_streaming_the_others_wait_for_the_first_answer() -> None:
+    with FaultServer(late_s=0.05) as server:
+        answers(server, samples(5, lengths=[200]), stream=False)
+    assert server.most > 1 and len(server.calls) == 5
+
+
 def test_a_server_that_dies_loses_only_what_was_under_way() -> None:
     asked = samples(300)
     with FaultServer(late_s=0.003) as first_server, FaultServer(late_s=0.003) as second:
@@ -417,7 +423,10 @@ def test_a_server_that_cannot_do_it_is_refused_before_anything_is_asked() -> Non
         start(server.url, length=300)
     with pytest.raises(BackendError, match=r"cannot be used: connection lost"):
         start(server.url)
-    with FaultServer(key="right") as server, pytest.raises(BackendError, match="cannot be used: HTTP 401"):
+    with (
+        FaultServer(key="right") as server,
+        pytest.raises(BackendError, match="cannot be used: HTTP 401.*The key is taken from OPENAI_API_KEY"),
+    ):
         start(server.url)
 
 

@@ -155,7 +155,8 @@ class OpenAIBackend:
             models = await self._patiently(server.models)
         except Failure as failure:
             if failure.kind in PASSING or failure.kind in ("auth", "quota"):
-                raise BackendError(f"{server.url} cannot be used: {failure}.") from None
+                hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
+                raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
             models = []  # some servers have no such list
         about: dict[str, Any] = {"base_url": server.url}
         names = [str(entry.get("id")) for entry in models]
@@ -225,6 +226,7 @@ class OpenAIBackend:
         try:
             verdict = await self._canaries.look(replica.server, self._api, sample) if self._options.canaries else ""
             reply = await replica.server.ask(sample, self._api, lambda: self._replicas.began(replica, haystack))
+            self._replicas.began(replica, haystack)  # where the answer comes in one piece, at its end
         except Failure as failure:
             if failure.overload:
                 replica.limit.overloaded(begun)
