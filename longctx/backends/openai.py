@@ -19,7 +19,7 @@ from longctx.backends.openai_canaries import LOST, Canaries
 from longctx.backends.openai_errors import PASSING, Failure
 from longctx.backends.openai_options import Options
 from longctx.backends.openai_replicas import Limit, Replica, Replicas
-from longctx.errors import BackendError
+from longctx.errors import BackendError, ContractError
 from longctx.types import Response, Sample, Sampling
 
 Result = TypeVar("Result")
@@ -60,6 +60,7 @@ class OpenAIBackend:
         self._options, self._model, self._window = options, model, window
         self._rng = random.Random()  # spreads calls over time; no result depends on it
         self._canaries = Canaries()
+        self._checking, self._checked = asyncio.Lock(), False
         key = options.key()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="longctx-openai", daemon=True)
@@ -93,7 +94,11 @@ class OpenAIBackend:
         }
 
     def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
-        """Ask each sample until it has an answer or cannot have one; a response is yielded as soon as it is there."""
+        """Ask each sample until it has an answer or cannot have one; a response is yielded as soon as it is there.
+
+        Raises:
+            ContractError: a server that is sent ids has another tokenizer.
+        """
         if self._loop.is_closed():
             raise BackendError("The openai backend is closed.")
         done: queue.SimpleQueue[Future[Response]] = queue.SimpleQueue()
@@ -203,6 +208,8 @@ class OpenAIBackend:
         options = self._options
         haystack = str(sample.metadata.get("haystack") or "")
         attempts, waited = 0, 0.0
+        if self.exact:
+            await self._check_ids(sample)
         avoid: Replica | None = None
         while True:
             try:
@@ -219,6 +226,19 @@ class OpenAIBackend:
             avoid = replica if came.kind in _HUNG_UP else None
             waited += pause
             await asyncio.sleep(pause)
+
+    async def _check_ids(self, sample: Sample) -> None:
+        """Let every server's own tokenizer read the first sample: ids of another one would be another text."""
+        async with self._checking:
+            if self._checked:
+                return
+            for server in self._servers:
+                if await server.same_ids(sample) is False:
+                    raise ContractError(
+                        f"The tokenizer of {self._model} at {server.url} gives other ids for sample {sample.id} than "
+                        "were built: name the model's own tokenizer with --tokenizer."
+                    )
+            self._checked = True
 
     async def _try(self, replica: Replica, sample: Sample, haystack: str, attempts: int) -> Response | Failure:
         """One call, with what it teaches about its server."""
