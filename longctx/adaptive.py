@@ -17,9 +17,8 @@ from longctx.backends.base import Backend
 from longctx.builder import Builder, pick_tasks
 from longctx.errors import RunError, UsageError
 from longctx.loop import ask, cell_id, manifest
-from longctx.run import Interrupted, Note, Steps, Summary, describe, prepare
+from longctx.run import Interrupted, Note, Steps, Summary, describe, prepare, scorer_for
 from longctx.runfolder import RunFolder, write_whole
-from longctx.scorers import score
 from longctx.search import Claim, Point, Search
 from longctx.sweep import RANDOM, Sweep
 from longctx.tasks import Task
@@ -193,6 +192,7 @@ class _Answers:
     ) -> None:
         self._sweep, self._folder, self._builder, self._backend = sweep, folder, builder, backend
         self._about, self._described, self._note = about, described, note
+        self._score = scorer_for(sweep.model)
         self._engine: Backend | None = None
         self._said = time.monotonic()
 
@@ -205,7 +205,7 @@ class _Answers:
         folder = self._folder
         cells = {cell_id(cell): cell for cell in (_cell(self._sweep, point, density) for point in points)}
         if todo := [cell for name, cell in cells.items() if name not in folder.scores]:
-            for record in ask(todo, self._builder.build, self._started(), score, self._sweep.model):
+            for record in ask(todo, self._builder.build, self._started(), self._score, self._sweep.model):
                 folder.append(record)
         for name in cells:
             if name not in folder.scores:

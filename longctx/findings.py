@@ -76,7 +76,7 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
             f"Few answers a cell (n = {n}): of {fewest} answers, all right still means anything from "
             f"{100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
         )
-    said += _shared(frame) + _placed(frame)
+    said += _served(frame) + _shared(frame) + _placed(frame)
     if frame["repeated"].any():
         said.append(
             f"{frame['repeated'].sum():,} haystacks repeat passages, because the corpus is shorter than they are."
@@ -151,6 +151,26 @@ def _axis(name: str, values: list[Any]) -> str:
 def _at(axis: str, row: Mapping[str, Any]) -> str:
     label = length_labels([row[axis]])[0] + " tokens" if axis == "length" else depth_labels([row[axis]])[0]
     return f"{label}, {share(dict(row))}"
+
+
+def _served(frame: pd.DataFrame) -> list[str]:
+    """What a server made of the prompts: an end that it may have cut off, a count of tokens of its own."""
+    said = []
+    lost = frame[frame["canaries"].isin(("start lost", "end lost", "both lost"))]
+    if len(lost):
+        lengths = ", ".join(length_labels(sorted(lost["length_asked"].unique())))
+        said.append(
+            f"At {lengths} tokens the check words at the ends of the prompt did not come back "
+            f"({', '.join(sorted(lost['canaries'].unique()))}): the server may have cut the prompts, or the model "
+            "overlooks what stands there."
+        )
+    counted = frame[frame["outcome"] != "error"].dropna(subset=["prompt_tokens"])
+    more = counted["prompt_tokens"] - counted["length"]
+    if (more != 0).any():
+        low, high = (f"{number:+,}" for number in (more.min(), more.max()))
+        by = low if low == high else f"{low} to {high}"
+        said.append(f"The server counted {by} prompt tokens beside those built: it renders messages in its own way.")
+    return said
 
 
 def _shared(frame: pd.DataFrame) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from longctx import embedded
 from longctx.errors import BackendError, TokenizerError, UsageError, unknown
+from longctx.profiles import complete_config, find_profile, hub_id
 from longctx.yarn import native_length
 
 EMBEDDED = embedded.NAME
@@ -66,14 +67,14 @@ def locate(model: str) -> str:
         raise UsageError(f"There is no folder {model!r}, and it has not the form of a Hugging Face id (owner/name).")
     if "/" not in model and difflib.get_close_matches(model.lower(), embedded.ALIASES, cutoff=0.8):
         raise UsageError(unknown("model", model, {EMBEDDED}) + " A folder or a Hugging Face id works too.")
-    return model
+    return hub_id(model)
 
 
 def resolve(model: str) -> ModelFolder:
     """What is known about a model; nothing is downloaded.
 
     Args:
-        model: `EMBEDDED`, a local folder, or a Hugging Face id (taken as it is).
+        model: `EMBEDDED`, a local folder, or a Hugging Face id; of one that a profile names, its last part is enough.
 
     Raises:
         UsageError: no such folder, or nothing that could be a model in it.
@@ -86,7 +87,9 @@ def resolve(model: str) -> ModelFolder:
     folder = Path(path)
     if folder.is_dir():
         return ModelFolder(model, path, _window(_config(folder)), _licence(folder), "local folder")
-    return ModelFolder(model, path, _window(_cached_config(model)), "", "Hugging Face hub")
+    profile, window = find_profile(model), _window(_cached_config(path))
+    known = profile.native_length if profile else None
+    return ModelFolder(model, path, window or known, profile.licence if profile else "", "Hugging Face hub")
 
 
 def available() -> list[ModelFolder]:
@@ -98,18 +101,24 @@ def available() -> list[ModelFolder]:
 def read_config(model: ModelFolder) -> dict[str, Any]:
     """A model's ``config.json``; a hub model's is downloaded where it is not in the local cache yet.
 
+    Where the model's profile knows the window that YaRN starts from and the file does not say it, it is added.
+
     Raises:
         UsageError: a folder without it, or it is not JSON.
         BackendError: it is not in the local cache and cannot be downloaded.
     """
-    folder = Path(model.path)
-    if folder.is_dir():
-        return _config(folder)
-    config = _cached_config(model.path)
+    config = config_here(model)
     if not config:
         _download_config(model.path)
-        config = _cached_config(model.path)
+        config = complete_config(_cached_config(model.path), model.name)
     return config
+
+
+def config_here(model: ModelFolder) -> dict[str, Any]:
+    """As `read_config`, but nothing is downloaded: empty where the file is not on this machine."""
+    folder = Path(model.path)
+    found = _config(folder) if folder.is_dir() else _cached_config(model.path)
+    return complete_config(found, model.name) if found else {}
 
 
 def _embedded(path: str) -> ModelFolder:

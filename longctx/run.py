@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from longctx.errors import BackendError
 from longctx.imported import Imported
 from longctx.loop import Watch, complete, remaining
 from longctx.plan import Cache, Plan, in_order, make_plan
+from longctx.profiles import find_profile
 from longctx.reuse import cache_of
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
@@ -24,7 +26,7 @@ from longctx.sources import Progress
 from longctx.sweep import Sweep
 from longctx.tasks import Task, find_tasks
 from longctx.tokens import load_tokenizer
-from longctx.types import Cell
+from longctx.types import Cell, Response, Sample, Score
 
 Note = Callable[[str], None]
 Steps = Callable[[], AbstractContextManager[Progress | None]]
@@ -114,8 +116,8 @@ def run(
                 described = builder.describe_corpora(todo.values() or cells)
             about = describe(sweep, builder, backend, note)
             complete(
-                folder, cells, builder.build, backend.start, score=score, about=about, corpora=described,
-                watch=watch, note=note, verify_cache=verify_cache,
+                folder, cells, builder.build, backend.start, score=scorer_for(sweep.model), about=about,
+                corpora=described, watch=watch, note=note, verify_cache=verify_cache,
             )  # fmt: skip
         except KeyboardInterrupt:
             raise Interrupted(summary()) from None
@@ -136,6 +138,12 @@ def describe(sweep: Sweep, builder: Builder | Imported, backend: Prepared, note:
         "sampling": asdict(sweep.sampling),
         "files": {f"{name}={path}": digest for name, path, digest in _files(sweep)},
     }
+
+
+def scorer_for(model: str) -> Callable[[Sample, Response], Score]:
+    """Scores answers; the thoughts of a model that a profile knows are told apart by its own delimiters alone."""
+    profile = find_profile(model)
+    return partial(score, delimiters=profile.delimiters) if profile and profile.delimiters else score
 
 
 def _files(sweep: Sweep) -> Iterator[tuple[str, str, str]]:

@@ -113,8 +113,13 @@ def find_scorer(name: str) -> Scorer:
     return SCORERS[name]
 
 
-def score(sample: Sample, response: Response) -> Score:
+def score(sample: Sample, response: Response, delimiters: thinking.Delimiters = thinking.KNOWN) -> Score:
     """Score a response, without what the model thought, and say what became of it.
+
+    Args:
+        sample: what was asked.
+        response: what was answered.
+        delimiters: what the model's thoughts stand between; all that are known by default.
 
     A likeness (``mrcr_…``) is right from 0.999. A score between 0 and 1 is partial, unless the metadata have a
     ``noise_floor_max`` or ``noise_floor``, what an answer gets that is relevant but wrong: up to `NOISE_MARGIN` above
@@ -127,7 +132,7 @@ def score(sample: Sample, response: Response) -> Score:
     scorer = find_scorer(name)
     if response.error:
         return Score(0.0, "error", response.error)
-    answer, thought = thinking.strip(response.text)
+    answer, thought = thinking.strip(response.text, delimiters)
     stripped = answer if answer != response.text else ""
     cut = response.finish_reason == "length"
     if not answer.strip():

@@ -28,6 +28,10 @@ _GRID = (
     "repeat", "voice",
 )  # fmt: skip
 """Fields that say which samples to build."""
+_ELSEWHERE = tuple(
+    f"engine.{name}"
+    for name in ("api_key_env", "attempts", "backoff", "base_url", "concurrency", "patience", "timeout")
+)
 _OF_DISTRACTORS = ("tier", "distance")
 _SECRETS = ("token", "key", "password", "secret")
 
@@ -214,7 +218,10 @@ def read_sweep(name_or_path: str) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What changed between two sweeps' fields, one `field: old → new` each; tables key by key."""
+    """What changed between two sweeps' fields, one `field: old → new` each; tables key by key.
+
+    Where and how fast servers are asked (`_ELSEWHERE`) changes no sample, so it may differ.
+    """
 
     def flat(sweep: Mapping[str, Any]) -> dict[str, Any]:
         tables = {f"{table}.{key}": value for table in _TABLES for key, value in sweep.get(table, {}).items()}
@@ -224,6 +231,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [
         f"{name}: {_shown(before, name)} → {_shown(after, name)}"
         for name in sorted(before.keys() | after.keys())
+        if not (new.get("backend") == "openai" and name in _ELSEWHERE)
         if _shown(before, name) != _shown(after, name)
     ]
 

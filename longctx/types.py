@@ -116,7 +116,9 @@ class Response:
     ttft_s: float | None = None  # seconds to the first token
     total_s: float | None = None  # seconds to the last token
     error: str = ""  # why the call failed; empty where it did not
-    attempts: int = 1
+    error_kind: str = ""  # kind of failure, as `longctx.backends.openai_errors.KINDS` has it; empty: none, or not told
+    attempts: int = 1  # calls that were made for it
+    canaries: str = ""  # what became of both ends of prompts as long as this at its server; empty: not looked at
 
 
 @dataclass(frozen=True, slots=True)

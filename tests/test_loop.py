@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import resource
+import tempfile
 import tomllib
 import weakref
 from collections.abc import Iterable, Iterator
@@ -66,6 +69,7 @@ def test_a_record_holds_cell_sample_response_and_score(tmp_path: Path) -> None:
     missing = {
         "haystack_at", "haystack_tokens", "host", "host_format", "tokenizer", "scorer", "needles", "co_needles",
         "distractors", "repeated", "sha256", "recipe", "cell", "started_at", "extra", "answer_text", "picked",
+        "error_kind", "canaries",
     }  # fmt: skip
     assert record.keys() == expected.keys() | missing
 
@@ -210,6 +214,62 @@ def test_a_full_disk_harms_nothing(tmp_path: Path) -> None:
     kept = records(tmp_path / "full")
     assert 1 <= len(kept) < 10 and (tmp_path / "full" / "records.jsonl").read_bytes().endswith(b"}\n")
     assert len(go(tmp_path / "full").asked) == 10 - len(kept)
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nobody may write there, the superuser neither: rights bite only those who are not root."""
+    modes = {path: path.stat().st_mode for path in (folder, *folder.iterdir())}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222 | (0o055 if path.is_dir() else 0o044))
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user of the machine can reach; pytest's are private."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+def test_a_read_only_place_is_refused_before_anything_is_asked(open_folder: Path) -> None:
+    backend = toy.Toy()
+    with read_only(open_folder), pytest.raises(RunError, match="cannot be used: Permission denied"):
+        go(open_folder / "run", backend)
+    assert backend.asked == [] and not list(open_folder.iterdir())
+
+
+def test_a_run_whose_folder_became_read_only_is_refused_and_unharmed(open_folder: Path) -> None:
+    run = open_folder / "run"
+    go(run, toy.Toy(failing))
+    before = (run / "records.jsonl").read_bytes()
+    backend = toy.Toy()
+    with read_only(run), pytest.raises(RunError, match="cannot be used: Permission denied"):
+        go(run, backend)
+    assert backend.asked == [] and (run / "records.jsonl").read_bytes() == before
+    assert len(go(run).asked) == 10
+
+
+def test_a_full_disk_before_the_first_question_is_said(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(RunError, match="cannot be used: File too large"):
+            go(tmp_path / "full", backend := toy.Toy())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert backend.asked == []
+    assert len(go(tmp_path / "full").asked) == 10
 
 
 def test_an_interrupt_loses_nothing_finished(tmp_path: Path) -> None:

@@ -63,10 +63,15 @@ def test_a_window_that_is_not_stated_is_not_guessed(folder: Path) -> None:
     assert models.resolve(str(folder)).native_length is None
 
 
-@pytest.mark.parametrize("name", ["Qwen/Qwen3-8B", "gpt2", "owner/name.with-dots_1"])
+@pytest.mark.parametrize("name", ["Qwen/Qwen2-7B", "gpt2", "owner/name.with-dots_1"])
 def test_a_hub_id_is_handed_on_without_a_download(name: str) -> None:
     found = models.resolve(name)
     assert (found.path, found.native_length, found.source) == (name, None, "Hugging Face hub")
+
+
+def test_a_hub_model_that_a_profile_knows_has_its_window() -> None:
+    found = models.resolve("Qwen3-8B")
+    assert (found.name, found.path, found.native_length) == ("Qwen3-8B", "Qwen/Qwen3-8B", 32_768)
 
 
 def test_a_hub_model_that_cannot_be_had_says_so() -> None:

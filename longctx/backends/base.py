@@ -14,6 +14,9 @@ class Backend(Protocol):
     Attributes:
         name: what a user types after ``--backend``.
         double: True for test doubles (oracle, lossy); reports watermark their results.
+
+    One with a prefix cache that can be emptied has a method ``forget()`` that does it, for ``--verify-cache``.
+    One that renders the chat template elsewhere has ``exact = False``: its count of prompt tokens may differ a little.
     """
 
     name: str

@@ -23,6 +23,7 @@ COMMANDS = {
     "score": "score predictions that were made elsewhere",
     "mine": "facts in your documents, with questions, for a person to go through",
     "synth": "write synthetic documents as PDF, Word, HTML, Markdown or source trees",
+    "serve": "a vLLM server with the window and YaRN that a length needs",
     "models": "list models that need no hub; show what would be used for one",
 }
 """Command name → its one line; the command itself is ``command`` in ``longctx/cli/NAME.py``.

@@ -58,6 +58,10 @@ def _pairs(option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, 
     return [(name, value) for name, _, value in pairs]
 
 
+def _number(_: click.Context, __: click.Parameter, value: str | None) -> Any:
+    return None if value is None else _plain(value)
+
+
 def _plain(text: str) -> Any:
     """The JSON value that the text is, or the text itself."""
     try:
@@ -125,8 +129,27 @@ _FOLDERS = (
         help="Folder with further corpora.",
     ),
 )
+engine_argument_option = click.option(
+    "--engine-arg",
+    "engine",
+    multiple=True,
+    callback=_arguments,
+    metavar="NAME=VALUE",
+    help="Any argument of the engine; values are read as JSON where they are JSON.",
+)
 _ENGINE = (
-    click.option("--backend", help="vllm, or a double without a model: oracle, lossy."),
+    click.option("--backend", help="vllm; openai, a server; or a double without a model: oracle, lossy."),
+    click.option("--base-url", multiple=True, metavar="URL", help="openai: a server; more than one share the samples."),
+    click.option("--api", help="openai: completions (token ids), chat (messages), or auto."),
+    click.option("--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."),
+    click.option("--concurrency", metavar="auto|N", callback=_number, help="openai: calls at once and server."),
+    click.option("--timeout", type=float, help="openai: seconds that one call may take: 1200."),
+    click.option(
+        "--canaries",
+        is_flag=True,
+        default=None,
+        help="openai: ask whether both ends of the prompts arrive, per length.",
+    ),
     click.option("--yarn", metavar="auto|FACTOR|off", help="Stretch the model's window where a length needs it."),
     click.option(
         "--allow-rescale/--no-allow-rescale", default=None, help="May YaRN replace a scaling that the model has?"
@@ -135,15 +158,9 @@ _ENGINE = (
     click.option("--temperature", type=float, help="0 by default: the likeliest token."),
     click.option("--sampling-seed", type=int, help="Seed for decoding."),
     click.option("--stop", multiple=True, help="Text at which the output ends."),
-    click.option(
-        "--engine-arg",
-        "engine",
-        multiple=True,
-        callback=_arguments,
-        metavar="NAME=VALUE",
-        help="Any argument of the engine; values are read as JSON where they are JSON.",
-    ),
+    engine_argument_option,
 )
+_SERVERS = ("base_url", "api", "api_key_env", "concurrency", "timeout", "canaries")
 _SAMPLING = {"max_tokens": "max_tokens", "temperature": "temperature", "sampling_seed": "seed", "stop": "stop"}
 
 
@@ -183,5 +200,7 @@ def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:
     }
     if named := {name: value for name, value in axes.items() if value}:
         fields["variant"] = fields.get("variant", {}) | named
+    if servers := {name: fields.pop(name) for name in _SERVERS if name in fields}:
+        fields["engine"] = fields.get("engine", {}) | servers
     sampling = {key: fields.pop(name) for name, key in _SAMPLING.items() if name in fields}
     return fields | ({"sampling": sampling} if sampling else {})

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import click
 
 from longctx.cli._options import json_option
-from longctx.models import ModelFolder, available, read_config, resolve
+from longctx.models import ModelFolder, available, config_here, read_config, resolve
+from longctx.profiles import Profile, find_profile
 from longctx.types import Sampling
 from longctx.units import parse_count
 from longctx.visible import visible
 from longctx.yarn import YarnPlan, plan_window
+
+_ANY = 10_000.0  # stands for a theta that is not known; never shown
 
 
 @click.group(
@@ -23,6 +26,7 @@ from longctx.yarn import YarnPlan, plan_window
     Examples:
       longctx models
       longctx models show smollm2-135m --length 12K --json
+      longctx models show Ling-2.5-1T --length 1000000
     """,
 )
 @json_option
@@ -57,17 +61,56 @@ def command(context: click.Context, as_json: bool) -> None:
 def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescale: bool, as_json: bool) -> None:
     """Show what would be used for a model, and the arguments that vLLM would get for a length."""
     model = resolve(name)
-    config = read_config(model)
+    profile = find_profile(name)
+    config, unknown_theta = _config(model, profile)
     asked = parse_count(length) if length else _fitting(model, max_tokens)
     plan = plan_window(config, asked, max_tokens, yarn, allow_rescale=allow_rescale)
+    if unknown_theta:
+        plan = replace(plan, hf_overrides=_without_theta(plan.hf_overrides))
     arguments = {"model": model.path, "max_model_len": plan.window}
     arguments |= {"hf_overrides": plan.hf_overrides} if plan.hf_overrides else {}
+    cautions = _cautions(plan, profile, config_is_here=bool(config_here(model)), unknown_theta=unknown_theta)
     if as_json:
         shown = _as_json(model) | {"length": asked, "engine_args": arguments, "yarn": asdict(plan)}
+        shown |= {"profile": profile.to_json() if profile else None, "cautions": cautions}
         click.echo(json.dumps(shown, indent=2))
     else:
-        click.echo(_text(_about(model) | _planned(asked, plan)))
-        click.echo(f"\nvllm.LLM(**{arguments!r})")
+        click.echo(_text(_about(model) | _published(profile) | _planned(asked, plan)))
+        click.echo("".join(f"\nCaution: {caution}" for caution in cautions))
+        click.echo(f"vllm.LLM(**{arguments!r})")
+
+
+def _config(model: ModelFolder, profile: Profile | None) -> tuple[dict[str, Any], bool]:
+    """The model's configuration, or what its profile knows of it where it is not here; and whether theta is missing."""
+    here = config_here(model)
+    if here or not profile:
+        return here or read_config(model), False
+    config = dict(profile.config)
+    if "rope_theta" in config or "text_config" in config:
+        return config, False
+    return config | {"rope_theta": _ANY}, True
+
+
+def _without_theta(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Overrides in which theta is open: vLLM refuses them, where it would take a wrong number in silence."""
+    rope = overrides.get("rope_parameters")
+    return overrides | {"rope_parameters": rope | {"rope_theta": None}} if rope else overrides
+
+
+def _cautions(plan: YarnPlan, profile: Profile | None, config_is_here: bool, unknown_theta: bool) -> list[str]:
+    said = []
+    if profile and not config_is_here:
+        said.append("the model is not here: these arguments rest on its profile, and its own config.json may differ.")
+    if unknown_theta and plan.factor:
+        said.append("rope_theta is not known without the model's config.json; `longctx serve` and `run` fill it in.")
+    published = profile.yarn if profile else {}
+    if profile and plan.factor and not published:
+        said.append("the publisher states no YaRN for this model.")
+    if published and plan.window > published["length"]:
+        said.append(
+            f"{plan.window:,} tokens are more than the {published['length']:,} that the publisher states with YaRN."
+        )
+    return said
 
 
 def _fitting(model: ModelFolder, max_tokens: int) -> int:
@@ -87,6 +130,30 @@ def _about(model: ModelFolder) -> dict[str, str]:
         "licence": model.licence or "not stated here; see the model's card",
         "source": model.source,
     }
+
+
+def _published(profile: Profile | None) -> dict[str, str]:
+    """What the publisher says, as far as the profile knows it."""
+    if not profile:
+        return {}
+    said = {"profile": profile.title}
+    if profile.yarn:
+        factor, original, length = (profile.yarn[name] for name in ("factor", "original", "length"))
+        said["its YaRN"] = f"factor {factor:g} on {original:,} tokens, up to {length:,}"
+    thinking = profile.thinking
+    if "close" in thinking:
+        ways = "".join(f"; {way}: {thinking[way]}" for way in ("on", "off") if way in thinking)
+        said["thinking"] = f"{thinking['default']} by default, between {thinking['open']} and {thinking['close']}{ways}"
+    if profile.sampling:
+        said["sampling"] = ", ".join(f"{name} {value}" for name, value in profile.sampling.items())
+    for name, size in profile.parameters.items():
+        active = f", {size['active']} active" if "active" in size else ""
+        said[f"  {name}"] = f"{size['total']} parameters{active}"
+    said |= {f"note {number}": note for number, note in enumerate(profile.notes, 1)}
+    if profile.unverified:
+        said["not verified"] = "; ".join(profile.unverified)
+    said["read"] = ", ".join(sorted({str(source["url"]) for source in profile.sources}))
+    return said
 
 
 def _planned(length: int, plan: YarnPlan) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from longctx.backends import DOUBLES
 from longctx.cli._options import engine_options, json_option, sample_options, sweep_fields
 from longctx.cost import Prices
 from longctx.errors import RunError, UsageError
@@ -29,6 +30,7 @@ from longctx.visible import clip, visible
       longctx run --backend oracle --corpus contracts --length 4K,16K --out runs/oracle
       longctx run niah --corpus path/to/contracts --model path/to/model --dry-run
       longctx run --from samples.jsonl --max-tokens 128 --out runs/theirs
+      longctx run niah --backend openai --base-url http://127.0.0.1:8000/v1 --model smollm2-135m
     """
 )
 @click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
@@ -97,7 +99,7 @@ def command(
 
 def default_name(sweep: Sweep) -> str:
     """Name for a run that was given none: what is asked, over what, of what."""
-    answerer = sweep.model if sweep.backend == "vllm" else sweep.backend
+    answerer = sweep.backend if sweep.backend in DOUBLES else sweep.model
     asked = [Path(sweep.source).stem] if sweep.source else [*sweep.tasks, *sweep.sources()]
     words = [*asked, Path(answerer).name]
     return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]

@@ -1,0 +1,310 @@
+"""The openai backend: any server of the OpenAI API, asked by many calls at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import random
+import secrets
+import threading
+import time
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import openai
+
+from longctx.backends.openai_call import Reply, Server
+from longctx.backends.openai_canaries import LOST, Canaries
+from longctx.backends.openai_errors import PASSING, Failure
+from longctx.backends.openai_options import Options
+from longctx.backends.openai_replicas import Limit, Replica, Replicas
+from longctx.errors import BackendError, ContractError, UsageError
+from longctx.types import Response, Sample, Sampling
+
+Result = TypeVar("Result")
+_AHEAD_TOKENS = 32_000_000  # tokens of samples that are held beyond the calls under way: some 300 MB
+_LONGEST_PAUSE_S = 60.0
+_HUNG_UP = ("connection", "stream")
+_TEMPLATE_TOKENS = 64  # by which a server's chat template may differ from the tokenizer's
+
+
+class OpenAIBackend:
+    """Answers samples through servers of the OpenAI API.
+
+    A thread of its own makes the calls, so that building samples and writing records delay no clock. ``ttft_s`` and
+    ``total_s`` run from the moment when a call is sent: they hold the network and the server's queue.
+
+    Attributes:
+        name: what a user types after ``--backend``.
+        double: False; what answers is a model.
+        exact: True where the server receives token ids, so that its count of them must be the sample's.
+    """
+
+    name = "openai"
+    double = False
+
+    def __init__(self, model: str, *, options: Options, sampling: Sampling, window: int = 0) -> None:
+        """Look whether the servers are there, what they serve, and how they can be asked.
+
+        Args:
+            model: name of the model at the server.
+            options: where and how to ask.
+            sampling: how to decode.
+            window: tokens of the longest prompt and its output together.
+
+        Raises:
+            UsageError: the environment lacks the key that was named.
+            BackendError: a server cannot be reached or refuses the key, has another model or a window too short.
+        """
+        self._options, self._model, self._window = options, model, window
+        self._rng = random.Random()  # spreads calls over time; no result depends on it
+        self._canaries = Canaries()
+        self._checking, self._checked = asyncio.Lock(), False
+        key = options.key()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="longctx-openai", daemon=True)
+        self._thread.start()
+        try:
+            self._servers = [Server(url, options, model, sampling, key) for url in options.base_url]
+            fixed = options.concurrency if isinstance(options.concurrency, int) else None
+            replicas = [Replica(server, Limit(fixed)) for server in self._servers]
+            self._replicas = self._wait_for(self._make(replicas))
+            self._listed = self._wait_for(self._look())
+            self._api = self._wait_for(self._choose_api())
+        except BaseException:
+            self.close()
+            raise
+        self.exact = self._api == "completions"
+
+    def describe(self) -> dict[str, Any]:
+        """Servers, what they say of themselves, and how they are asked."""
+        options = self._options
+        return {
+            "model": self._model,
+            "api": self._api,
+            "servers": self._listed,
+            "concurrency": options.concurrency,
+            "timeout": options.timeout,
+            "attempts": options.attempts,
+            "canaries": options.canaries,
+            "body": dict(options.body),
+            "omit": list(options.omit),
+            "openai": openai.__version__,
+        }
+
+    def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
+        """Ask each sample until it has an answer or cannot have one; a response is yielded as soon as it is there.
+
+        Raises:
+            ContractError: a server that is sent ids has another tokenizer.
+        """
+        if self._loop.is_closed():
+            raise BackendError("The openai backend is closed.")
+        done: queue.SimpleQueue[Future[Response]] = queue.SimpleQueue()
+        held: dict[Future[Response], int] = {}
+        supply = iter(samples)
+        exhausted = False
+        try:
+            while held or not exhausted:
+                while not exhausted and self._has_room(held):
+                    sample = next(supply, None)
+                    if sample is None:
+                        exhausted = True
+                    else:
+                        future = asyncio.run_coroutine_threadsafe(self._answer(sample), self._loop)
+                        held[future] = len(sample.prompt_ids)
+                        future.add_done_callback(done.put)
+                if held:
+                    future = done.get()
+                    del held[future]
+                    yield future.result()
+        finally:
+            for future in held:
+                future.cancel()
+
+    def forget(self) -> None:
+        """Let no further prompt find what earlier ones left in the prefix cache.
+
+        Raises:
+            UsageError: a server that is no vLLM, whose cache cannot be told to.
+        """
+        for server, listed in zip(self._servers, self._listed, strict=True):
+            if listed.get("owned_by") != "vllm":
+                raise UsageError(f"{server.url} is no vLLM server: its prefix cache can't be emptied or passed over.")
+            server.salt = secrets.token_hex(8)
+
+    def close(self) -> None:
+        """Close all connections and end the thread. May be called twice."""
+        if self._loop.is_closed():
+            return
+        with contextlib.suppress(Exception):
+            self._wait_for(self._end())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _has_room(self, held: dict[Future[Response], int]) -> bool:
+        limit = self._replicas.limit()
+        return len(held) < limit or len(held) < 2 * limit and sum(held.values()) < _AHEAD_TOKENS
+
+    async def _make(self, replicas: list[Replica]) -> Replicas:
+        return Replicas(replicas, self._options.patience, self._options.backoff)
+
+    async def _end(self) -> None:
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        for server in self._servers:
+            await server.close()
+
+    async def _look(self) -> list[dict[str, Any]]:
+        return [await self._look_at(server) for server in self._servers]
+
+    async def _look_at(self, server: Server) -> dict[str, Any]:
+        """What a server says of the model; nothing where it lists none."""
+        try:
+            models = await self._patiently(server.models)
+        except Failure as failure:
+            if failure.kind in PASSING or failure.kind in ("auth", "quota"):
+                hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
+                raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
+            models = []  # some servers have no such list
+        about: dict[str, Any] = {"base_url": server.url}
+        names = [str(entry.get("id")) for entry in models]
+        entry: dict[str, Any] = next((one for one in models if one.get("id") == self._model), {})
+        own = any("max_model_len" in one for one in models)  # vLLM, SGLang: the list is complete
+        if own and not entry:
+            raise BackendError(
+                f"{server.url} serves {', '.join(names[:5])}, not {self._model}. Name what it serves with --model, and "
+                "where that is no folder or Hugging Face id, its tokenizer with --tokenizer."
+            )
+        length = entry.get("max_model_len")
+        if isinstance(length, int):
+            about["max_model_len"] = length
+            if length < self._window:
+                raise BackendError(
+                    f"{server.url} holds {length:,} tokens (max_model_len); the longest prompt and its output need "
+                    f"{self._window:,}. `longctx serve` sets the window that a length needs."
+                )
+        if entry.get("owned_by"):
+            about["owned_by"] = str(entry["owned_by"])
+        return about
+
+    async def _choose_api(self) -> str:
+        if self._options.api != "auto":
+            return self._options.api
+        try:
+            takes_ids = await self._patiently(self._servers[0].takes_ids)
+        except Failure as failure:
+            raise BackendError(f"{self._servers[0].url} cannot be used: {failure} ({failure.kind}).") from None
+        return "completions" if takes_ids else "chat"
+
+    async def _patiently(self, ask: Any) -> Any:
+        """A question before the run, asked again where it may help, and not for long."""
+        for attempt in range(3):
+            try:
+                return await ask()
+            except Failure as failure:
+                if failure.kind not in PASSING or attempt == 2:
+                    raise
+                await asyncio.sleep(min(self._pause(failure, attempt + 1), 5.0))
+
+    async def _answer(self, sample: Sample) -> Response:
+        """Ask until there is an answer, or none can be had; a failure is a response as well."""
+        options = self._options
+        haystack = str(sample.metadata.get("haystack") or "")
+        attempts, waited = 0, 0.0
+        if self.exact:
+            await self._check_ids(sample)
+        avoid: Replica | None = None
+        while True:
+            try:
+                replica = await self._replicas.take(haystack, avoid)
+            except Failure as failure:
+                return _failed(sample, failure, attempts)
+            attempts += 1
+            came = await self._try(replica, sample, haystack, attempts)
+            if isinstance(came, Response):
+                return came
+            pause = self._pause(came, attempts)
+            if came.kind not in PASSING or attempts >= options.attempts or waited + pause > options.patience:
+                return _failed(sample, came, attempts)
+            avoid = replica if came.kind in _HUNG_UP else None
+            waited += pause
+            await asyncio.sleep(pause)
+
+    async def _check_ids(self, sample: Sample) -> None:
+        """Let every server's own tokenizer read the first sample: ids of another one would be another text."""
+        async with self._checking:
+            if self._checked:
+                return
+            for server in self._servers:
+                if await server.same_ids(sample) is False:
+                    raise ContractError(
+                        f"The tokenizer of {self._model} at {server.url} gives other ids for sample {sample.id} than "
+                        "were built: name the model's own tokenizer with --tokenizer."
+                    )
+            self._checked = True
+
+    async def _try(self, replica: Replica, sample: Sample, haystack: str, attempts: int) -> Response | Failure:
+        """One call, with what it teaches about its server."""
+        begun, full = time.monotonic(), replica.active >= int(replica.limit.value)
+        try:
+            verdict = await self._canaries.look(replica.server, self._api, sample) if self._options.canaries else ""
+            reply = await replica.server.ask(sample, self._api, lambda: self._replicas.began(replica, haystack))
+            self._replicas.began(replica, haystack)  # where the answer comes in one piece, at its end
+        except Failure as failure:
+            if failure.overload:
+                replica.limit.overloaded(begun)
+            if failure.after_s:
+                self._replicas.pause(replica, failure.after_s)
+            if failure.kind in _HUNG_UP:
+                self._replicas.hung_up(replica)
+            return failure
+        finally:
+            await self._replicas.give_back(replica, haystack)
+        replica.limit.succeeded(full)
+        return self._response(sample, reply, verdict, attempts)
+
+    def _response(self, sample: Sample, reply: Reply, verdict: str, attempts: int) -> Response:
+        kind, error = "", ""
+        sent, counted = len(sample.prompt_ids), reply.prompt_tokens
+        allowed = 0.0 if self.exact else _TEMPLATE_TOKENS + self._options.tolerance * sent
+        if counted is not None and abs(counted - sent) > allowed:
+            kind = "prompt_count"
+            error = f"the server counted {counted:,} prompt tokens where {sent:,} were sent: it answered something else"
+        elif counted is None and verdict in LOST:
+            kind, error = "truncated", f"{verdict}: an end of the prompt did not arrive"
+        apart = f"<think>{reply.thinking}</think>\n" if reply.thinking else ""
+        return Response(
+            id=sample.id,
+            text=apart + reply.text,
+            prompt_tokens=counted,
+            cached_tokens=reply.cached_tokens,
+            output_tokens=reply.output_tokens,
+            thinking_tokens=reply.thinking_tokens,
+            finish_reason=reply.finish_reason,
+            ttft_s=reply.ttft_s,
+            total_s=reply.total_s,
+            error=error,
+            error_kind=kind,
+            attempts=attempts,
+            canaries=verdict,
+        )
+
+    def _pause(self, failure: Failure, attempts: int) -> float:
+        """Seconds before the next call: what the server asks for, or a random part of a time that doubles."""
+        if failure.after_s is not None:
+            return failure.after_s
+        # "Full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog 2015.
+        return self._rng.uniform(0, min(_LONGEST_PAUSE_S, self._options.backoff * 2 ** (attempts - 1)))
+
+
+def _failed(sample: Sample, failure: Failure, attempts: int) -> Response:
+    return Response(sample.id, error=f"{failure} ({failure.kind})", error_kind=failure.kind, attempts=attempts)

@@ -1,0 +1,132 @@
+"""What can go wrong with a call to a server: its kind, and whether the same call may go well the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import openai
+
+KINDS = {
+    "auth": "the key is missing, wrong, or may not do this (401, 403)",
+    "connection": "the server could not be reached, or hung up before its answer",
+    "context": "the prompt and its output are too long for the server (400, 413)",
+    "filtered": "the server's filter held the answer back",
+    "format": "the answer was not what the API is specified to give",
+    "not_found": "the server has no such model or path (404)",
+    "prompt_count": "the server counted other prompt tokens than it was sent: it cut or changed the prompt",
+    "quota": "the account is used up (402, or 429 that says so)",
+    "rate_limit": "too many calls (429)",
+    "request": "the server does not take this request (400, 422 …)",
+    "server": "the server failed (5xx)",
+    "stream": "the answer broke off half-way",
+    "timeout": "no answer in time",
+    "truncated": "an end of the prompt did not arrive, and the server does not count tokens",
+}
+"""Kind of error → what it means; ``error_kind`` in a record."""
+
+PASSING = frozenset({"connection", "format", "rate_limit", "server", "stream", "timeout"})
+"""Kinds that may pass: asked again. The others would end in the same way."""
+
+_LONGEST = 600  # characters of a server's message that are kept
+_TOO_LONG = (
+    "context_length_exceeded", "maximum context length", "context length is", "longer than the maximum model length",
+    "max_model_len", "too many tokens", "prompt is too long", "exceeds the context", "input is too long",
+    "reduce the length", "context window",
+)  # fmt: skip
+_USED_UP = ("insufficient_quota", "billing", "credit balance")
+_BUSY = (503, 529)
+_BY_STATUS = {
+    401: "auth", 402: "quota", 403: "auth", 404: "not_found", 408: "timeout", 409: "server", 413: "context",
+    425: "server", 429: "rate_limit",
+}  # fmt: skip
+
+
+class Failure(Exception):  # noqa: N818 - reads as what it is
+    """A call that failed.
+
+    Attributes:
+        kind: one of `KINDS`.
+        after_s: seconds that the server asks to wait before the next call; None where it does not say.
+        overload: whether it is a sign that the server has too much to do.
+    """
+
+    def __init__(self, kind: str, message: str, after_s: float | None = None, overload: bool = False) -> None:
+        words = " ".join(message.split())
+        super().__init__(words if len(words) <= _LONGEST else words[:_LONGEST] + " …")
+        self.kind = kind
+        self.after_s = after_s
+        self.overload = overload or kind in ("rate_limit", "timeout")
+
+
+def failure_of(error: Exception, begun: bool) -> Failure:
+    """Whatever the client raised as a failure.
+
+    Args:
+        error: of a call, or of reading its stream.
+        begun: whether a part of the answer had come.
+    """
+    match error:
+        case Failure():
+            return error
+        case openai.APITimeoutError() | TimeoutError():
+            return Failure("timeout", "no answer in time")
+        case openai.APIConnectionError():
+            why = str(error.__cause__ or error) or type(error.__cause__ or error).__name__
+            return Failure("stream" if begun else "connection", f"connection lost: {why}")
+        case openai.APIStatusError():
+            return _of_status(error)
+        case openai.APIError():  # an error in the midst of a stream; vLLM's have a status as their code
+            kind = _BY_STATUS.get(_number(error.code), "server")
+            return Failure("context" if _says(str(error), _TOO_LONG) else kind, f"error in the stream: {error}")
+        case TypeError() | KeyError() | ValueError() | IndexError() | AttributeError():
+            return Failure("format", f"not understood: {error}")
+    return Failure("stream" if begun else "connection", f"{type(error).__name__}: {error}")
+
+
+def _of_status(error: openai.APIStatusError) -> Failure:
+    status, said = error.status_code, f"HTTP {error.status_code}: {_words(error)}"
+    kind = _BY_STATUS.get(status, "server" if status >= 500 else "request")
+    if status in (400, 413, 422) and _says(said, _TOO_LONG):
+        kind = "context"
+    if kind == "rate_limit" and _says(said, _USED_UP):
+        kind = "quota"
+    after_s = retry_after(error.response.headers) if kind in PASSING else None
+    return Failure(kind, said, after_s, overload=status in _BUSY)
+
+
+def _words(error: openai.APIStatusError) -> str:
+    """What the server said; the client's own message repeats the whole body."""
+    body = error.body
+    inner = body.get("error", body) if isinstance(body, Mapping) else body
+    if isinstance(inner, Mapping):
+        named = [str(inner[key]) for key in ("message", "code") if inner.get(key)]
+        return "; ".join(named) or json.dumps(dict(inner), default=str)
+    return str(inner or error.message)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait that a server asks for: ``Retry-After`` as seconds or as a date (RFC 9110), or in ms."""
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(headers.get("retry-after-ms", "")) / 1000)
+    given = headers.get("retry-after", "")
+    with contextlib.suppress(ValueError):
+        return max(0.0, float(given))
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
+    return None
+
+
+def _says(text: str, phrases: tuple[str, ...]) -> bool:
+    return any(phrase in text.lower() for phrase in phrases)
+
+
+def _number(code: Any) -> int:
+    try:
+        return int(code)
+    except (TypeError, ValueError):
+        return 0

@@ -1,0 +1,202 @@
+"""Servers that hold the same model: how many calls each gets at once, which gets which sample, and which are alive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from longctx.backends.openai_call import Server
+from longctx.backends.openai_errors import Failure
+
+_FIRST, _MOST = 4, 64  # calls at once, where a number is looked for
+_REMEMBERED = 10_000  # haystacks whose server is known
+_PING_S = 15.0  # longest pause between two looks at a server that was lost
+
+
+class Limit:
+    """How many calls a server gets at once, found by trying.
+
+    As TCP finds its window (slow start, then additive increase and multiplicative decrease: Chiu and Jain 1989, RFC
+    5681): one more for each success until the first sign of overload, from then on one more for each round of
+    successes; half as many after a sign of overload. Signs of calls that were under way when it was halved halve it no
+    further.
+    """
+
+    def __init__(self, fixed: int | None = None) -> None:
+        self._fixed = fixed
+        self.value = float(fixed or _FIRST)
+        self.lowest = self.highest = self.value
+        self._threshold = float(_MOST)
+        self._halved_at = -1.0
+
+    def succeeded(self, full: bool) -> None:
+        """A call went well; `full`: all that were allowed were under way, so that more could have been."""
+        if self._fixed or not full:
+            return
+        step = 1.0 if self.value < self._threshold else 1.0 / self.value
+        self.value = min(self.value + step, _MOST)
+        self.highest = max(self.highest, self.value)
+
+    def overloaded(self, begun_at: float) -> None:
+        """A call that began then (monotonic seconds) met a server that has too much to do."""
+        if self._fixed or begun_at <= self._halved_at:
+            return
+        self._halved_at = time.monotonic()
+        self.value = self._threshold = max(1.0, self.value / 2)
+        self.lowest = min(self.lowest, self.value)
+
+
+class Replica:
+    """One of the servers, with what is under way there."""
+
+    def __init__(self, server: Server, limit: Limit) -> None:
+        self.server, self.limit = server, limit
+        self.active = 0  # calls under way
+        self.homed = 0  # samples that are to be asked here and have no answer yet
+        self.paused_until = 0.0  # monotonic seconds; a server that says when to come back is left alone until then
+        self.lost = False  # silent for longer than anybody wants to wait
+        self.down_since: float | None = None
+        self.computed: OrderedDict[str, bool] = OrderedDict()  # haystack → whether its prefix was computed once
+        self.look: asyncio.Task[None] | None = None
+
+    def free(self, haystack: str) -> bool:
+        """Whether a sample of this haystack may be asked now.
+
+        The first sample of a haystack goes ahead, and the others wait for its first token: from then on the server's
+        cache holds what they share.
+        """
+        return (
+            self.down_since is None
+            and self.active < int(self.limit.value)
+            and time.monotonic() >= self.paused_until
+            and self.computed.get(haystack, True)
+        )
+
+
+class Replicas:
+    """All of them; lives in one event loop."""
+
+    def __init__(self, replicas: Sequence[Replica], patience: float, backoff: float) -> None:
+        self._all, self._patience, self._backoff = list(replicas), patience, backoff
+        self._home: OrderedDict[str, Replica] = OrderedDict()
+        self._changed = asyncio.Condition()
+
+    def limit(self) -> int:
+        """Calls that may be under way at once, at all servers together."""
+        return sum(int(replica.limit.value) for replica in self._all)
+
+    async def take(self, haystack: str, avoid: Replica | None = None) -> Replica:
+        """Wait until a sample of this haystack may be asked, and take the place; `give_back` it.
+
+        Args:
+            haystack: samples of the same go to the same server, as long as it is alive.
+            avoid: a server that has just lost this sample; another one is taken where there is one.
+
+        Raises:
+            Failure: no server is alive, and none came back in time.
+        """
+        if avoid and self._home.get(haystack) is avoid and self._alive(avoid):
+            self._home.pop(haystack, None)
+        replica = self._choose(haystack, avoid)
+        replica.homed += 1
+        try:
+            async with self._changed:
+                while not replica.free(haystack):
+                    if all(one.lost for one in self._all):
+                        raise Failure("connection", f"no server has answered for {self._patience:g} s")
+                    if replica.down_since is not None and self._alive():
+                        replica.homed -= 1
+                        replica = self._choose(haystack, replica)
+                        replica.homed += 1
+                        continue
+                    await self._changed.wait()
+                replica.active += 1
+                if haystack and haystack not in replica.computed:
+                    replica.computed[haystack] = False
+                    _forget(replica.computed)
+                return replica
+        except BaseException:
+            replica.homed -= 1
+            raise
+
+    def began(self, replica: Replica, haystack: str) -> None:
+        """The first token of a sample is there, and so its prefix is computed."""
+        if replica.computed.get(haystack) is False:
+            replica.computed[haystack] = True
+            self._wake_soon()
+
+    async def give_back(self, replica: Replica, haystack: str) -> None:
+        """A call has ended, in whatever way."""
+        replica.active -= 1
+        replica.homed -= 1
+        if replica.computed.get(haystack) is False:  # it failed before its first token: the next one goes ahead
+            del replica.computed[haystack]
+        await self.wake()
+
+    async def wake(self) -> None:
+        """Let everything that waits look again."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    def pause(self, replica: Replica, seconds: float) -> None:
+        """Leave a server alone for a while."""
+        until = time.monotonic() + seconds
+        if until > replica.paused_until:
+            replica.paused_until = until
+            # A little later, so that the clock has passed it when those who wait look.
+            asyncio.get_running_loop().call_later(seconds + 0.005, self._wake_soon)
+
+    def hung_up(self, replica: Replica) -> None:
+        """A connection was lost: ask nothing there until it answers a small question."""
+        if replica.down_since is None:
+            replica.down_since = time.monotonic()
+            replica.look = asyncio.create_task(self._look(replica))
+
+    def close(self) -> None:
+        """End what looks after lost servers."""
+        for replica in self._all:
+            if replica.look:
+                replica.look.cancel()
+
+    async def _look(self, replica: Replica) -> None:
+        pause = self._backoff / 4
+        while True:
+            try:
+                await replica.server.models()
+                break
+            except Failure as failure:
+                if failure.kind not in ("connection", "timeout", "stream"):
+                    break  # it answers, whatever it says
+            begun = replica.down_since or 0.0
+            replica.lost = time.monotonic() - begun >= self._patience
+            await self.wake()  # what waits here goes elsewhere, or ends
+            await asyncio.sleep(min(pause, _PING_S, max(0.01, self._patience / 4)))
+            pause *= 2
+        replica.down_since, replica.lost = None, False
+        await self.wake()
+
+    def _choose(self, haystack: str, avoid: Replica | None = None) -> Replica:
+        home = self._home.get(haystack)
+        if home and home.down_since is None:
+            self._home.move_to_end(haystack)
+            return home
+        alive = self._alive(avoid) or self._alive() or self._all
+        chosen = min(alive, key=lambda replica: replica.homed / replica.limit.value)
+        if haystack:
+            self._home[haystack] = chosen
+            self._home.move_to_end(haystack)
+            _forget(self._home)
+        return chosen
+
+    def _alive(self, but: Replica | None = None) -> list[Replica]:
+        return [replica for replica in self._all if replica.down_since is None and replica is not but]
+
+    def _wake_soon(self) -> None:
+        self._waking = asyncio.get_running_loop().create_task(self.wake())
+
+
+def _forget(remembered: OrderedDict[str, bool] | OrderedDict[str, Replica]) -> None:
+    while len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)
