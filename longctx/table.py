@@ -23,6 +23,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "model": ("category", "as it was asked for"),
     "backend": ("category", "what answered: vllm, oracle, lossy"),
     "double": ("bool", "the answers come from a test double, not from a model"),
+    "control": ("category", "closed-book (no haystack) or short (the needle alone); empty where there is a haystack"),
     "length_asked": ("Int64", "tokens the model should receive"),
     "length": ("Int64", "tokens the model received, as built"),
     "depth_asked": ("float64", "0-1, where the needle should stand; missing where there is no such place"),
@@ -65,6 +66,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "n_distractors": ("Int64", "needles with a wrong answer in the haystack"),
     "picked_tier": ("category", "tier of the distractor whose value was given; empty where none was"),
     "picked_start": ("Int64", "token offset of that distractor, inside the haystack"),
+    "picked_nearness": ("float64", "its rank by distance to the needle, nearest last: (rank - ½) / distractors, 0-1"),
+    "picked_lateness": ("float64", "its rank by place in the haystack, latest last: (rank - ½) / distractors, 0-1"),
 }
 """Column → (dtype, what it holds). Text is never missing but empty; counts may be ``<NA>``."""
 
@@ -77,9 +80,10 @@ DOUBLES = ("oracle", "lossy")
 _REQUIRED = ("id", "task", "length_asked", "outcome")
 _OUTCOMES = get_args(Outcome)
 _BATCH = 20_000
+_THINKING = "the output budget ended while the model was thinking"
 
 
-def load(*runs: Path | str, nested: bool = False) -> pd.DataFrame:
+def load(*runs: Path | str, nested: bool = False, controls: bool = False) -> pd.DataFrame:
     """Read the records of runs into one table, a row a sample, with the columns that `COLUMNS` describes.
 
     Where a sample was asked again (a failed call, resumed later), its last record counts. A torn last
@@ -88,6 +92,8 @@ def load(*runs: Path | str, nested: bool = False) -> pd.DataFrame:
     Args:
         runs: run folders. They are stacked; the column ``run`` tells them apart.
         nested: add the columns of `NESTED` (lists and dicts; they can be large).
+        controls: take controls too (the column ``control`` tells them apart). They have no haystack, so that neither
+            their length nor any place is comparable with the others'.
 
     Raises:
         RunError: no run there, no record in it yet, or a damaged line.
@@ -102,7 +108,8 @@ def load(*runs: Path | str, nested: bool = False) -> pd.DataFrame:
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
     frames = [_frame(folder, name, nested) for folder, name in zip(folders, names, strict=True)]
-    return _stack(frames)
+    frame = _stack(frames)
+    return frame if controls else frame[frame["control"] == ""].reset_index(drop=True)
 
 
 def read_json(run: Path | str, name: str) -> dict[str, Any]:
@@ -166,6 +173,9 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
             raise RunError(f"{where} is damaged: it lacks {name!r}.")
     if record["outcome"] not in _OUTCOMES:
         raise RunError(f"{where} is damaged: {unknown('outcome', str(record['outcome']), _OUTCOMES)}")
+    thinking = str(record.get("explanation", "")).startswith(_THINKING)
+    if record["outcome"] == "truncated" and thinking:  # as records said it before there was a name for it
+        record["outcome"] = "truncated_thinking"
     score = record.get("score")
     if record["outcome"] == "error":
         record["score"] = None  # whatever was written: an error is no answer and has no score
@@ -179,6 +189,7 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
     picked, spans = record.get("picked"), record.get("distractors") or ()
     if isinstance(picked, int) and picked < len(spans):
         record["picked_tier"], record["picked_start"] = spans[picked].get("tier"), spans[picked].get("start")
+        record |= _ranks([span.get("start") for span in spans], picked, record.get("needle_start"))
     record["n_co_needles"] = len(record.get("co_needles") or ())
     record["n_distractors"] = len(record.get("distractors") or ())
     record["variant"] = record.get("variant") or {}
@@ -188,6 +199,21 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
         for name in ("needles", "co_needles", "distractors", "recipe"):  # a megabyte of haystack can hold thousands
             record.pop(name, None)
     return record
+
+
+def _ranks(starts: list[Any], picked: int, needle: Any) -> dict[str, float]:
+    """Ranks of the picked distractor among all of its sample; those at the same place share theirs."""
+    if not all(isinstance(start, int) for start in starts):
+        return {}
+
+    def rank(values: list[int]) -> float:
+        own = values[picked]
+        return (sum(value < own for value in values) + sum(value == own for value in values) / 2) / len(values)
+
+    found = {"picked_lateness": rank(starts)}
+    if isinstance(needle, int):
+        found["picked_nearness"] = rank([-abs(start - needle) for start in starts])
+    return found
 
 
 def _frame(run: Path, name: str, nested: bool) -> pd.DataFrame:
