@@ -15,10 +15,11 @@ SMALL = 10  # answers a cell below which its interval is wider than 0.5 in the m
 
 
 def planned(manifest: Mapping[str, Any]) -> int | None:
-    """Samples that the run set out to ask; None where it does not say."""
+    """Samples with a haystack that the run set out to ask; None where it does not say."""
     plan = manifest.get("plan")
     samples = plan.get("samples") if isinstance(plan, dict) else None
-    return samples if isinstance(samples, int) else None
+    controls = plan.get("controls", 0) if isinstance(plan, dict) else 0
+    return samples - controls if isinstance(samples, int) else None
 
 
 def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:

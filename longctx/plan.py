@@ -30,6 +30,7 @@ class Plan:
     prompt_tokens: int  # of all samples
     longest: int  # tokens of the longest prompt
     computed_at_best: int  # prompt tokens left to compute if every prefix shared within a haystack is computed once
+    controls: int = 0  # of the samples, those without a haystack
 
     def to_json(self) -> dict[str, int]:
         """As in ``manifest.json``."""
@@ -81,9 +82,12 @@ def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> tuple[P
             sample = build(cell)
             lengths.append(len(sample.prompt_ids))
             fresh.append(lengths[-1] - _longest_shared(sample.prompt_ids, seen))
-            haystacks.add(str(sample.metadata.get("haystack", sample.id)))
+            if haystack := sample.metadata.get("haystack", sample.id):
+                haystacks.add(str(haystack))
     points = len({replace(cell, seed=0) for cell in cells})
-    return Plan(points, len(lengths), len(haystacks), sum(lengths), max(lengths, default=0), sum(fresh)), fresh
+    controls = sum("control" in dict(cell.variant) for cell in cells)
+    prompts = len(lengths), len(haystacks), sum(lengths), max(lengths, default=0)
+    return Plan(points, *prompts, sum(fresh), controls), fresh
 
 
 def _longest_shared(ids: Ids, seen: list[bytes]) -> int:

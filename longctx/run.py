@@ -14,7 +14,8 @@ from longctx.builder import Builder, cells_of, pick_tasks
 from longctx.content import digests
 from longctx.errors import BackendError
 from longctx.imported import Imported
-from longctx.loop import Watch, complete, remaining
+from longctx.controls import control_of
+from longctx.loop import Watch, cell_id, complete, remaining
 from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
 from longctx.runfolder import RunFolder
 from longctx.scorers import score
@@ -37,7 +38,7 @@ class Summary:
     answered: int
     failed: int  # calls that failed; the same run again asks them again
     asked: int  # answered or failed just now
-    accuracy: float | None  # mean score of the answers
+    accuracy: float | None  # mean score of the answers that had a haystack
     first_error: str = ""
 
 
@@ -83,18 +84,20 @@ def run(
     given = _given(sweep, note, steps)
     tasks = {} if given else pick_tasks(sweep, generators)
     cells = given.cells if given else cells_of(sweep, tasks)
+    aside = {cell_id(cell) for cell in cells if control_of(cell)}
     backend = _prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 
         def summary() -> Summary:
             scores = folder.scores.values()
+            with_haystack = [score for cell, score in folder.scores.items() if cell not in aside]
             return Summary(
                 path=folder.path,
                 samples=len(cells),
                 answered=len(scores),
                 failed=len(folder.errors),
                 asked=folder.written,
-                accuracy=sum(scores) / len(scores) if scores else None,
+                accuracy=sum(with_haystack) / len(with_haystack) if with_haystack else None,
                 first_error=next(iter(folder.errors.values()), ""),
             )
 

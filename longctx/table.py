@@ -192,7 +192,8 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
         record |= _ranks([span.get("start") for span in spans], picked, record.get("needle_start"))
     record["n_co_needles"] = len(record.get("co_needles") or ())
     record["n_distractors"] = len(record.get("distractors") or ())
-    record["variant"] = record.get("variant") or {}
+    record["variant"] = dict(record.get("variant") or {})
+    record["control"] = record["variant"].pop("control", "")
     for name, value in record["variant"].items():
         record[f"variant.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
     if not nested:
