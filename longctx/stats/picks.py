@@ -54,11 +54,11 @@ def preference(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
         known = picked.dropna(subset=[column])
         ranks = known[column].to_numpy(dtype=float) * sign
         counts = known["n_distractors"].to_numpy(dtype=np.int64)
-        rows.append({"which": which, **_tested(ranks, counts, level)})
+        rows.append({"which": which, **chance_test(ranks, counts, level)})
     return pd.DataFrame(rows, columns=["which", "n", "share", "low", "high", "p"])
 
 
-def _tested(ranks: Any, counts: Any, level: float) -> dict[str, Any]:
+def chance_test(ranks: Any, counts: Any, level: float) -> dict[str, Any]:
     from scipy import stats
 
     if not len(ranks):
