@@ -1,4 +1,4 @@
-"""Do the statistics keep what they promise? Simulated runs of `lossy` models, whose truth is known: `make validate-stats`.
+"""Do the statistics keep what they promise? Simulated runs of models whose truth is known: `make validate-stats`.
 
 Answers are drawn with the chances that `longctx.backends.doubles.Lossy.truth` gives. Where answers share a haystack or
 a question, they are drawn from correlated normal numbers, each below the point that its chance fixes: the chances stay
@@ -71,7 +71,8 @@ def simulate(
     run, seed, place, _ = (index.ravel() for index in np.indices(shape))
     frame = pd.DataFrame(np.tile(grid, (runs * n, 1)), columns=["length_asked", "depth_asked", "density_asked"])
     return frame.assign(
-        run=run, seed=seed, haystack=(run * n + seed) * places + place, depth=frame["depth_asked"], truth=np.tile(chance, runs * n),
+        run=run, seed=seed, haystack=(run * n + seed) * places + place, depth=frame["depth_asked"],
+        truth=np.tile(chance, runs * n),
         task="niah_single", corpus="contracts", model="lossy", question=seed, target="", output_text="",
         id=np.arange(right.size), score=right.ravel().astype(float),
         outcome=pd.Categorical(np.where(right.ravel(), "right", "wrong")),
@@ -102,13 +103,21 @@ def cells(rng: np.random.Generator, runs: int) -> Iterator[Row]:
         found = stats.cells(frame, ["run", "length"])
         truth = found["length"].map({x: np.mean([TRUTH.truth(x, d, 0.0) for d in DEPTHS]) for x in LENGTHS})
         where = f"{n} haystacks × 5 depths, correlation {haystack:g}"
-        yield "length, shared haystacks", where, "covers", covers(found.low, found.high, truth), BAND if haystack else WIDE
+        yield (
+            "length, shared haystacks",
+            where,
+            "covers",
+            covers(found.low, found.high, truth),
+            BAND if haystack else WIDE,
+        )
         low, high = stats.wilson(found.right, found.n)
         yield "the same, taken as independent", where, "covers", covers(low, high, truth), "for comparison"
     for groups, size in ((50, 1), (30, 4)):
         level = rng.beta(2, 3, (runs, groups, 1))
         scores = np.clip(level + rng.normal(0, 0.1, (runs, groups, size)) * np.minimum(level, 1 - level) * 2, 0, 1)
-        target = float(np.clip((x := rng.beta(2, 3, 10**6)) + rng.normal(0, 0.1, 10**6) * np.minimum(x, 1 - x) * 2, 0, 1).mean())
+        target = float(
+            np.clip((x := rng.beta(2, 3, 10**6)) + rng.normal(0, 0.1, 10**6) * np.minimum(x, 1 - x) * 2, 0, 1).mean()
+        )
         ends = [stats.bootstrap(one.ravel(), np.repeat(np.arange(groups), size)) for one in scores]
         where = f"{groups} haystacks × {size}"
         yield "mean of fractional scores, bootstrap", where, "covers", covers(*zip(*ends, strict=True), target), BAND
@@ -116,6 +125,7 @@ def cells(rng: np.random.Generator, runs: int) -> Iterator[Row]:
 
 def effective(rng: np.random.Generator, runs: int) -> Iterator[Row]:
     """Intervals of effective lengths."""
+
     def crossing(mean: Callable[[float], float], at: float) -> float:
         values = np.array([mean(length) for length in LENGTHS]) - at
         last = int(np.flatnonzero(values > 0)[-1])
@@ -136,7 +146,9 @@ def effective(rng: np.random.Generator, runs: int) -> Iterator[Row]:
         yield "effective length, NoLiMa", where, "covers", covers(*ends, target), BAND
     ceilings = np.linspace(0.8, 1, 13)
     tasks = [
-        simulate(rng, Lossy(midpoint=150_000, dip=0.0, ceiling=c), runs, depths=[0.5], n=25, question=0.2).assign(task=t)
+        simulate(rng, Lossy(midpoint=150_000, dip=0.0, ceiling=c), runs, depths=[0.5], n=25, question=0.2).assign(
+            task=t
+        )
         for c, t in zip(ceilings, RULER_TASKS, strict=True)
     ]
     found = [stats.ruler(part) for part in each(pd.concat(tasks))]
@@ -151,13 +163,31 @@ def frontier(rng: np.random.Generator, runs: int) -> Iterator[Row]:
     for n in (60, 200):
         frame = simulate(rng, edge, runs, n=n)
         claimed = [stats.frontier(part, 0.8).length is not None for part in each(frame)]
-        yield "certified frontier", f"n = {n}, the middle exactly as good as asked", "claims too much", float(np.mean(claimed)), AT_MOST
+        yield (
+            "certified frontier",
+            f"n = {n}, the middle exactly as good as asked",
+            "claims too much",
+            float(np.mean(claimed)),
+            AT_MOST,
+        )
     steep = Lossy(midpoint=40_000, steepness=6.0, dip=0.0)
     limit = max(length for length in LENGTHS if steep.truth(length, 0.5, 0.0) >= 0.6)
     frame = simulate(rng, steep, runs, n=60, question=0.3)
     found = [stats.frontier(part, 0.6).length or 0 for part in each(frame)]
-    yield "certified frontier", "n = 60, falling steeply", "claims too much", float(np.mean(np.array(found) > limit)), AT_MOST
-    yield "certified frontier", "n = 60, falling steeply", "finds the true one", float(np.mean(np.array(found) == limit)), "power"
+    yield (
+        "certified frontier",
+        "n = 60, falling steeply",
+        "claims too much",
+        float(np.mean(np.array(found) > limit)),
+        AT_MOST,
+    )
+    yield (
+        "certified frontier",
+        "n = 60, falling steeply",
+        "finds the true one",
+        float(np.mean(np.array(found) == limit)),
+        "power",
+    )
 
 
 def comparison(rng: np.random.Generator, runs: int) -> Iterator[Row]:
@@ -184,7 +214,9 @@ def correlated(rng: np.random.Generator, first: pd.DataFrame, chance: float, hay
     ceiling = first["truth"].to_numpy()
     keep = np.where(base, rng.random(len(first)) < np.minimum(chance / ceiling, 1), False)
     hay, codes = np.unique(first["haystack"], return_inverse=True)
-    normal = np.sqrt(haystack) * rng.standard_normal(len(hay))[codes] + np.sqrt(1 - haystack) * rng.standard_normal(len(first))
+    normal = np.sqrt(haystack) * rng.standard_normal(len(hay))[codes] + np.sqrt(1 - haystack) * rng.standard_normal(
+        len(first)
+    )
     right = np.where(same, keep, norm.cdf(normal) < chance)
     return first.assign(score=right.astype(float), outcome=pd.Categorical(np.where(right, "right", "wrong")))
 
@@ -204,8 +236,19 @@ def position(rng: np.random.Generator, runs: int) -> Iterator[Row]:
     fits = [model.fit(part) for part in each(frame)]
     tables = pd.concat([stats.effects(frame, model=fit) for fit in fits])
     for name, part in tables.groupby("effect"):
-        yield f"logistic model, {name}", "72 haystacks × 5 depths, no effect", "rejects", float((part.p < 0.05).mean()), SIZE
-    halved = [stats.halving(part).iloc[0] for part in each(simulate(rng, HALVED, runs, lengths=[8192], densities=(0.0, 2.0, 4.0, 8.0), n=15, haystack=0.2))]
+        yield (
+            f"logistic model, {name}",
+            "72 haystacks × 5 depths, no effect",
+            "rejects",
+            float((part.p < 0.05).mean()),
+            SIZE,
+        )
+    halved = [
+        stats.halving(part).iloc[0]
+        for part in each(
+            simulate(rng, HALVED, runs, lengths=[8192], densities=(0.0, 2.0, 4.0, 8.0), n=15, haystack=0.2)
+        )
+    ]
     ends = [row.low for row in halved], [row.high for row in halved]
     yield "density that halves the odds", "60 haystacks × 5 depths", "covers", covers(*ends, HALVED.half), BAND
 

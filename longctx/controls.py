@@ -46,7 +46,7 @@ def control_cells(cells: Iterable[Cell], controls: Sequence[str], tasks: Mapping
         return
     if not any(suits(task) for task in tasks.values()):
         raise UsageError(
-            f"None of {', '.join(tasks)} can be asked without a haystack; leave controls out, or add a task with needles."
+            f"None of {', '.join(tasks)} can be asked without a haystack: leave controls out, or add one with needles."
         )
     seen = set()
     for cell in sorted(cells, key=lambda cell: (cell.length, cell.density)):

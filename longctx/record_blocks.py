@@ -23,16 +23,16 @@ _ARROW = {
     "bool": pa.bool_(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
 }  # fmt: skip
 SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items()] + [("variant", pa.large_string())])
-"""Columns as `table.load` gives them, and the further axes as one JSON object; ``variant`` is empty where there is none."""
+"""Columns as `table.load` gives them, and the further axes as one JSON object, empty where there is none."""
 
 _NEEDLE = ("text", "start", "end", "file", "page", "line")
 _MADE = {"run", "double", "control", "started_at", "n_co_needles", "n_distractors", "target"} | {
     name for name in COLUMNS if name.startswith(("needle_", "picked_"))
 }
-_SPAN = pa.struct([(name, COLUMNS[f"needle_{name}"][0] == "str" and pa.string() or pa.int64()) for name in _NEEDLE])
+_SPAN = pa.struct([(name, pa.string() if COLUMNS[f"needle_{name}"][0] == "str" else pa.int64()) for name in _NEEDLE])
 _READ = pa.schema(
-    [(name, pa.string() if pa.types.is_large_string(kind) else kind) for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)
-     if name not in _MADE and name != "variant"]
+    [(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
+     for field in SCHEMA if field.name not in _MADE and field.name != "variant"]
     + [("started_at", pa.string()), ("needles", pa.list_(_SPAN)), ("picked", pa.int64())]
     + [("co_needles", pa.list_(pa.struct([("start", pa.int64())])))]
     + [("distractors", pa.list_(pa.struct([("tier", pa.string()), ("start", pa.int64())])))]
@@ -83,7 +83,9 @@ def _table(found: pa.Table, block: bytes) -> pa.Table | None:
         columns[name] = pc.fill_null(pc.list_value_length(columns[spans]), 0)
     columns |= _picked(columns)
     nothing = {"run": "", "double": False}
-    arrays = [_filled(columns.get(n, pa.repeat(nothing.get(n), len(outcome))), SCHEMA.field(n).type) for n in SCHEMA.names]
+    arrays = [
+        _filled(columns.get(n, pa.repeat(nothing.get(n), len(outcome))), SCHEMA.field(n).type) for n in SCHEMA.names
+    ]
     return pa.table(arrays, schema=SCHEMA)
 
 

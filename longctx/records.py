@@ -1,4 +1,4 @@
-"""Lines of records.jsonl, one by one, to rows: whatever they hold, and with the line's number where they are damaged."""
+"""Lines of records.jsonl, one by one, to rows: whatever they hold, and naming the line where one is damaged."""
 
 from __future__ import annotations
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 _HELP = r"(?:help|assist|answer|comply|provide|share|disclose|discuss|fulfil+|do that|engage|respond|process)"
+_SORRY = r"(?:i(?:'m| am) (?:very |really |so )?sorry[,.;]? (?:but )?)?"
 _PATTERNS = (
-    rf"(?:i(?:'m| am) (?:very |really |so )?sorry[,.;]? (?:but )?)?i (?:can(?:'t|not| not)|won't|will not) {_HELP}\b",
-    rf"(?:i(?:'m| am) (?:very |really |so )?sorry[,.;]? (?:but )?)?i(?:'m| am) (?:not able|unable|not allowed) to {_HELP}\b",
+    rf"{_SORRY}i (?:can(?:'t|not| not)|won't|will not) {_HELP}\b",
+    rf"{_SORRY}i(?:'m| am) (?:not able|unable|not allowed) to {_HELP}\b",
     r"i (?:must|have to) decline\b",
     r"(?:(?:es )?tut mir leid|entschuldigung)[,.;]? (?:aber )?(?:ich kann|dabei kann ich)[^.]{0,60} nicht "
     r"(?:helfen|beantworten|weitergeben|nennen)",

@@ -12,9 +12,9 @@ from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, cells_of, pick_tasks
 from longctx.content import digests
+from longctx.controls import control_of
 from longctx.errors import BackendError
 from longctx.imported import Imported
-from longctx.controls import control_of
 from longctx.loop import Watch, cell_id, complete, remaining
 from longctx.plan import CostCurve, Plan, in_order, make_plan, probes
 from longctx.runfolder import RunFolder

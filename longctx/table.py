@@ -78,6 +78,7 @@ def _missing(run: Path, error: OSError) -> str:
 
 
 def _frame(run: Path, name: str, nested: bool) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     path = run / "records.jsonl"
@@ -89,7 +90,7 @@ def _frame(run: Path, name: str, nested: bool) -> pd.DataFrame:
         raise RunError(f"{path} holds no complete record yet ({path.stat().st_size:,} bytes).")
     if (again := frame["id"].duplicated(keep="last")).any():
         frame = frame[~again].reset_index(drop=True)
-    frame["run"] = pd.Categorical.from_codes([0] * len(frame), [name])
+    frame["run"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str"))
     backend = read_json(run, "manifest.json").get("backend")
     frame["double"] = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
     return frame
@@ -118,14 +119,16 @@ def _columns(path: Path) -> pd.DataFrame | None:
     def column(name: str) -> pa.ChunkedArray:
         import pyarrow as pa
 
-        chunks = [pq.read_table(part, columns=[name]) if isinstance(part, Path) else part.select([name]) for part in parts]
+        chunks = [
+            pq.read_table(part, columns=[name]) if isinstance(part, Path) else part.select([name]) for part in parts
+        ]
         return pa.concat_tables(chunks)[name]
 
     found = {name: _series(column(name), name) for name in COLUMNS}
     return pd.DataFrame({**found, **_axes(column("variant"))}, copy=False)
 
 
-def _series(values: pa.ChunkedArray, name: str) -> pd.Series[Any]:
+def _series(values: Any, name: str) -> pd.Series[Any]:
     import pandas as pd
 
     dtype = COLUMNS[name][0]
@@ -137,11 +140,14 @@ def _series(values: pa.ChunkedArray, name: str) -> pd.Series[Any]:
         place = {kind: code for code, kind in enumerate(kinds)}
         codes = pd.Series([place[kind] for kind in known], dtype="int32").to_numpy()
         return pd.Series(pd.Categorical.from_codes(codes[encoded.indices.to_numpy()], pd.Index(kinds, dtype="str")))
+    series: pd.Series[Any]
     if dtype == "Int64":
-        return values.to_pandas(types_mapper={values.type: pd.Int64Dtype()}.get)
-    if dtype == "str":
-        return values.to_pandas(types_mapper={values.type: pd.StringDtype(na_value=float("nan"))}.get)
-    return values.to_pandas()
+        series = values.to_pandas(types_mapper={values.type: pd.Int64Dtype()}.get)
+    elif dtype == "str":
+        series = values.to_pandas(types_mapper={values.type: pd.StringDtype(na_value=float("nan"))}.get)
+    else:
+        series = values.to_pandas()
+    return series
 
 
 def _axes(values: pa.ChunkedArray) -> dict[str, pd.Series[Any]]:

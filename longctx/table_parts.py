@@ -1,7 +1,7 @@
 """Records as Arrow tables, block by block; of large runs kept beside the records, so that each is parsed once.
 
 A run's records only ever grow. What was parsed lies in ``.table`` inside the run's folder, a Parquet file for each
-stretch of records.jsonl, with the stretch's length and a hash of its two ends: where these no longer fit, it is parsed again.
+stretch of records.jsonl, with its length and a hash of its two ends: where these no longer fit, it is parsed again.
 Where nothing can be written there, nothing is.
 """
 

@@ -43,15 +43,15 @@ def attribution(frame: pd.DataFrame, by: tuple[str, ...] = ("length",), level: f
     import pandas as pd
 
     verdicts = {name: _verdicts(frame, name) for name in ("closed-book", "short")}
-    for name, found in verdicts.items():
-        if found.empty:
+    for name, verdict in verdicts.items():
+        if verdict.empty:
             raise UsageError(
                 f"There is no {name} control among the samples. Ask for it in the sweep (--controls closed-book,short) "
                 "and load the run with controls=True."
             )
-    asked = answered(frame)
-    matched = asked.merge(verdicts["closed-book"].rename("closed "), how="left", left_on=_SAME, right_index=True)
-    matched = matched.merge(verdicts["short"].rename("short "), how="left", left_on=_SAME, right_index=True)
+    matched: Any = answered(frame)
+    for name, column in (("closed-book", "closed "), ("short", "short ")):
+        matched = matched.merge(verdicts[name].rename(column), how="left", left_on=_SAME, right_index=True)
     lacking = matched["closed "].isna() | matched["short "].isna()
     right = matched["score"] >= 0.5
     closed, short = matched["closed "].fillna(0) >= 0.5, matched["short "].fillna(0) >= 0.5
@@ -63,7 +63,7 @@ def attribution(frame: pd.DataFrame, by: tuple[str, ...] = ("length",), level: f
         everywhere = cells(matched, by, level)[list(by)].assign(unmatched=unmatched)
         merged = everywhere.merge(counted, how="left", on=list(by)) if by else counted.assign(unmatched=unmatched)
         tables.append(merged.assign(part=part))
-    found = pd.concat(tables, ignore_index=True)
+    found: pd.DataFrame = pd.concat(tables, ignore_index=True)
     found["n"], found["count"] = found["n"].fillna(0).astype(int), found["right"].fillna(0).astype(int)
     found = found.rename(columns={"accuracy": "share"})
     return found[[*by, "part", "n", "count", "share", "low", "high", "unmatched"]]

@@ -37,7 +37,7 @@ def pairs(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     one, two = answered(first), answered(second)
     same, how = ["id"], "sample"
     if not set(one["id"]) & set(two["id"]):
-        axes = sorted(n for n in one if n.startswith("variant.") and n in two)
+        axes = sorted(str(n) for n in one if str(n).startswith("variant.") and n in two)
         same, how = [*_CELL, *axes, "question"], "cell"
     for part in (one, two):
         if part.duplicated(same).any():
@@ -137,7 +137,7 @@ def paired(first: Array, second: Array, haystack: Codes, level: float = 0.95) ->
     }
 
 
-def _flips(sums: Array) -> float:
+def _flips(sums: Codes) -> float:
     """Two-sided p of the sum under random signs: if nothing differs, each haystack's change is as likely reversed."""
     from scipy import stats
 

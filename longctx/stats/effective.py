@@ -1,7 +1,7 @@
 """Effective length: how far an average stays above a threshold, as RULER and NoLiMa define it, with an interval.
 
-The published definitions give one of the tested lengths. Its interval is that of the place where the average, drawn as a
-line from each tested length to the next over log₂ length, crosses the threshold: a length is in the interval if the
+The published definitions give one of the tested lengths. Its interval is that of the place where the average, drawn as
+a line from each tested length to the next over log₂ length, crosses the threshold: a length is in the interval if the
 average there does not differ significantly from the threshold (Fieller 1954).
 """
 

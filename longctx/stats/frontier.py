@@ -1,10 +1,10 @@
 """The certified frontier: the longest length at which even the worst depth is shown to be right often enough.
 
 A length is certified where every depth bin, at every stated density, has a one-sided exact lower bound (Clopper &
-Pearson 1934; with shared haystacks Korn & Graubard 1998) of at least the asked accuracy. Over depths and densities that
-is an intersection-union test (Berger 1982): all must pass, so each is tested at the full level without correction. Over
-lengths it goes from short to long and stops at the first that fails: a fixed sequence, which keeps the family-wise error
-at the level, again without correction (Maurer, Hothorn & Lehmacher 1995; Westfall & Krishen 2001). Holm's or
+Pearson 1934; with shared haystacks Korn & Graubard 1998) of at least the asked accuracy. Over depths and densities
+that is an intersection-union test (Berger 1982): all must pass, so each is tested at the full level without correction.
+Over lengths it goes from short to long and stops at the first that fails: a fixed sequence, which keeps the family-wise
+error at the level, again without correction (Maurer, Hothorn & Lehmacher 1995; Westfall & Krishen 2001). Holm's or
 Bonferroni's division would cost power for claims that nobody makes: that a long length is safe and a shorter is not.
 """
 
@@ -170,7 +170,8 @@ def _cells(frame: pd.DataFrame, work: pd.DataFrame, accuracy: float, level: floa
 
     names = list(work)
     right = (frame["outcome"] == "right").to_numpy(dtype=float)
-    groups = work.assign(**{"n ": 1, "right ": right}).groupby(names, observed=True, dropna=False, sort=True)
+    extra: Any = {"n ": 1, "right ": right}
+    groups = work.assign(**extra).groupby(names, observed=True, dropna=False, sort=True)
     table = groups.sum().rename(columns=str.strip).reset_index()
     haystacks, effect = design_effects(groups.ngroup().to_numpy(), haystack_codes(frame), right)
     n = table["n"].to_numpy(dtype=float)

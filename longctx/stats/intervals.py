@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
+Codes = npt.NDArray[Any]
 
 RESAMPLES = 2000
 
@@ -42,7 +44,8 @@ def bootstrap(scores: Array, groups: Codes | None = None, level: float = 0.95) -
         groups: (n,) number of the haystack of each; whole haystacks are resampled. None: all independent.
         level: confidence, 0-1.
     """
-    sums, sizes = scores, np.ones(len(scores))
+    sums: Codes = scores
+    sizes: Codes = np.ones(len(scores))
     if groups is not None:
         _, codes = np.unique(groups, return_inverse=True)
         sums, sizes = np.bincount(codes, scores), np.bincount(codes).astype(float)
@@ -68,7 +71,7 @@ def bootstrap(scores: Array, groups: Codes | None = None, level: float = 0.95) -
     return float(max(found.low, 0)), float(min(found.high, 1))
 
 
-def design_effects(cell: Codes, group: Codes, scores: Array) -> tuple[Array, Array]:
+def design_effects(cell: Codes, group: Codes, scores: Codes) -> tuple[Array, Array]:
     """How much wider sharing haystacks makes an interval, for each cell.
 
     The design effect is the variance of the mean by the linearised between-haystack formula,

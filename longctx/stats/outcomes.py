@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any
 
+from longctx.columns import OUTCOMES
 from longctx.stats.cells import asked, keys
-from longctx.types import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
-
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
 
 
 def outcomes(frame: pd.DataFrame, by: Sequence[str] = ("length",)) -> pd.DataFrame:
@@ -35,7 +33,8 @@ def outcomes(frame: pd.DataFrame, by: Sequence[str] = ("length",)) -> pd.DataFra
     table = wide.pivot_table(index=names, columns="outcome", values="n ", aggfunc="sum", observed=True, dropna=False)
     table = table.reindex(columns=list(OUTCOMES)).fillna(0).astype(int)
     table.columns.name = "outcome"
-    long = table.stack().rename("count").reset_index()
+    stacked: Any = table.stack()
+    long: pd.DataFrame = stacked.rename("count").reset_index()
     total = long.groupby(names, observed=True, dropna=False)["count"].transform("sum")
     long["outcome"] = pd.Categorical(long["outcome"], categories=list(OUTCOMES))
     return long.assign(n=total, share=long["count"] / total)

@@ -50,29 +50,30 @@ def preference(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     shared = (picked["haystack"] != "") & picked.duplicated(["run", "haystack"])
     picked = picked[~shared]
     rows = []
-    for which, column, sign in (("nearer", "picked_nearness", 1), ("later", "picked_lateness", 1)):
+    for which, column in (("nearer", "picked_nearness"), ("later", "picked_lateness")):
         known = picked.dropna(subset=[column])
-        ranks = known[column].to_numpy(dtype=float) * sign
+        ranks = known[column].to_numpy(dtype=float)
         counts = known["n_distractors"].to_numpy(dtype=np.int64)
         rows.append({"which": which, **chance_test(ranks, counts, level)})
     return pd.DataFrame(rows, columns=["which", "n", "share", "low", "high", "p"])
 
 
-def chance_test(ranks: Any, counts: Any, level: float) -> dict[str, Any]:
+def chance_test(ranks: Any, counts: Any, level: float = 0.95) -> dict[str, Any]:
+    """One row of `preference`: how often picks stand nearer (later) than others of their sample, against chance.
+
+    Args:
+        ranks: (n,) (rank - ½) / k of each pick.
+        counts: (n,) k, at least 2.
+        level: confidence, 0-1.
+    """
     from scipy import stats
 
     if not len(ranks):
         return {"n": 0}
-    # (rank - ½)/k is ½ for chance; of the k - 1 others, (rank - 1)/(k - 1) stand farther (earlier)
-    beaten = (ranks * counts - 0.5) / (counts - 1)
-
-    def draw(size: Any) -> Any:
-        shape = (size,) if isinstance(size, int) else size
-        rng = np.random.default_rng(0)
-        drawn = np.floor(rng.random((shape[0], len(counts))) * counts) / (counts - 1)
-        return drawn
-
-    chance = draw(_RESAMPLES).mean(axis=1)
+    beaten = (ranks * counts - 0.5) / (counts - 1)  # of the k - 1 others, rank - 1 stand farther (earlier)
+    rng = np.random.default_rng(0)
+    drawn = np.floor(rng.random((_RESAMPLES, len(counts))) * counts) / (counts - 1)
+    chance = drawn.mean(axis=1)
     seen = abs(beaten.mean() - 0.5)
     p = (1 + int((np.abs(chance - 0.5) >= seen - 1e-12).sum())) / (1 + _RESAMPLES)
     found: dict[str, Any] = {"n": len(beaten), "share": float(beaten.mean()), "p": p}

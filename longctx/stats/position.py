@@ -99,7 +99,8 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
     from statsmodels.stats.multitest import multipletests
 
     asked = answered(frame)
-    work = keys(asked, by).assign(**{"zone ": zones(asked), "block ": haystack_codes(asked), "score ": asked["score"]})
+    work = keys(asked, by)
+    work["zone "], work["block "], work["score "] = zones(asked), haystack_codes(asked), asked["score"]
     work = work[work["zone "] != ""]
     rows: list[dict[str, Any]] = []
     groups: Any = work.groupby(list(by), observed=True, sort=True) if by else [((), work)]
