@@ -2,7 +2,7 @@
 # path with blanks or quotes in it stays one path.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check bench lock clean
+.PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check bench validate-stats lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -37,7 +37,7 @@ LOCK = env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) 
 	--python-version 3.11 --generate-hashes --no-header --annotation-style line --system-certs
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Variables: MODEL (embedded model, folder or Hugging Face id), DOCS (folder of documents), LENGTHS, DEPTHS,'
 	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), BACKEND, OUT (run folder), SIZE (small);'
@@ -96,6 +96,9 @@ check: setup  ## ruff, mypy and the fast tests
 
 bench: setup  ## measure what the README's table states
 	@$(PY) benchmarks/bench.py
+
+validate-stats: setup  ## do intervals cover and tests keep their size? simulates runs whose truth is known: minutes
+	@$(PY) benchmarks/validate_stats.py --write
 
 lock: setup  ## renew requirements/*.txt from the *.in beside them; UPGRADE=1 takes newer versions
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt

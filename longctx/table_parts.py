@@ -50,7 +50,7 @@ def read(path: Path, part: int = PART, block: int = BLOCK) -> Iterator[pa.Table 
         kept: list[dict[str, Any]] = []
         while begin < size:
             stretch = known.get(begin)
-            if stretch and stretch["end"] <= size and stretch["ends"] == _ends(file, begin, stretch["end"]):
+            if stretch and stretch["end"] <= size and _fits(stretch, file, folder):
                 yield folder / stretch["name"]
             elif (end := _line_end(file, begin + part, size)) is None:
                 yield from _blocks(file, path, begin, size, line, block)
@@ -109,6 +109,16 @@ def _line_end(file: IO[bytes], near: int, size: int) -> int | None:
     return file.tell() if line.endswith(b"\n") else None
 
 
+def _fits(stretch: dict[str, Any], file: IO[bytes], folder: Path) -> bool:
+    """True where a kept stretch is what stands in the file, and whole."""
+    if stretch["ends"] != _ends(file, stretch["begin"], stretch["end"]):
+        return False
+    try:
+        return bool(pq.read_metadata(folder / stretch["name"]).num_rows)
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def _ends(file: IO[bytes], begin: int, end: int) -> str:
     found = hashlib.sha256(str(end - begin).encode())
     for place in (begin, max(begin, end - _ENDS)):
@@ -140,6 +150,7 @@ def _write(folder: Path, name: str, tables: list[pa.Table], parts: list[dict[str
         draft.write_text(json.dumps({"format": _FORMAT, "parts": parts}), encoding="utf-8")
         os.replace(draft, folder / "index.json")
     except OSError:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         return False
     return True
