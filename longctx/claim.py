@@ -50,12 +50,13 @@ def claim(
         manifest: of that run.
         accuracy: share of right answers that "correctly" means, between 0 and 1.
         density: distractors per 10K tokens up to which it must hold. By default every density of the run is tried at
-            once, and the highest that carries any length is stated.
+            once; the highest that carries any length is stated, and after it what lower ones carry beyond that.
         level: confidence, 0-1.
 
     Raises:
         UsageError: an accuracy or a density that cannot be, or no answer at all.
     """
+    every: dict[float, stats.Frontier] = {}
     if density is None:
         every = stats.frontiers(frame, accuracy, level=level)
         if not every:
@@ -71,7 +72,7 @@ def claim(
     asked = stats.answered(frame)
     tasks = f" ({names(asked['task'])})" if asked["task"].nunique() > 1 else ""
     who = f"On {names(asked['corpus'])}{tasks}, {_who(frame, manifest)}"
-    alike = f"with up to {density:g} look-alikes per 10K tokens" if density else "without look-alikes"
+    alike = _alike(density)
     held = f"{_where(found)}{alike}, at {100 * level:g} % confidence"
     if found.length is None:
         text = f"{who}: not shown at any length that it answers correctly in {100 * accuracy:g} % of cases, {held}. "
@@ -81,10 +82,17 @@ def claim(
         f"{who}, answers correctly in at least {100 * accuracy:g} % of cases up to {_tokens_of(found.length)}, {held}"
     )
     text += f", for {tokens:.3g} generated tokens per right answer." if tokens else "."
+    for fewer, other in every.items():
+        if fewer < density and other.length is not None and other.length > found.length:
+            text += f" {_alike(fewer)[0].upper()}{_alike(fewer)[1:]}: up to {_tokens_of(other.length)}."
     longer = [length for length in found.lengths if length > found.length]
     if longer:
         text += f" Not shown at {_tokens_of(longer[0])}. {_lacking(found, longer[0])}"
     return Claim(text, found.length, density, accuracy, level, tokens)
+
+
+def _alike(density: float) -> str:
+    return f"with up to {density:g} look-alikes per 10K tokens" if density else "without look-alikes"
 
 
 def _where(found: stats.Frontier) -> str:

@@ -109,3 +109,11 @@ def test_shared_haystacks_are_worth_less() -> None:
     shared = frame.assign(haystack=frame["length_asked"].astype(str) + (frame["seed"] % 10).astype(str))
     assert stats.frontier(shared, 0.9).length is None
     assert stats.frontier(shared, 0.9).cells["worth"].unique().tolist() == [10]
+
+
+def test_fewer_look_alikes_may_carry_further() -> None:
+    frame = answers(lambda length, _, x: float(length * max(x, 1) <= 4096), densities=(0.0, 4.0), n=60)
+    found = claim(frame, {}, 0.9)
+    assert (found.length, found.density) == (1024, 4)
+    assert "up to 1K tokens, wherever the fact sits, with up to 4 look-alikes per 10K tokens" in found.text
+    assert "right answer. Without look-alikes: up to 4K tokens. Not shown at 2K tokens." in found.text
