@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check bench \
-	validate-frontier lock clean
+	validate-stats validate-frontier lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -100,6 +100,9 @@ bench: setup  ## measure what the README's table states
 
 validate-frontier: setup  ## how often the claims of longctx frontier are true, over 200 models with known cliffs
 	@$(PY) benchmarks/validate_frontier.py
+
+validate-stats: setup  ## do intervals cover and tests keep their size? simulates runs whose truth is known: minutes
+	@$(PY) benchmarks/validate_stats.py --write
 
 lock: setup  ## renew requirements/*.txt from the *.in beside them; UPGRADE=1 takes newer versions
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt

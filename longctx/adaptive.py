@@ -251,6 +251,8 @@ def _check(sweep: Sweep, tasks: Mapping[str, Task]) -> None:
         raise UsageError("A frontier builds its samples; it can't ask those of a file.")
     if sweep.questions_per_haystack > 1:
         raise UsageError("A frontier asks one question per haystack: questions_per_haystack can be 1 alone.")
+    if sweep.controls:
+        raise UsageError("A frontier asks haystacks alone: run the controls in a sweep of their own.")
     if RANDOM in sweep.depths:
         raise UsageError("A frontier looks for the worst depth: name depths, for example --depth 0,0.25,0.5,0.75,1.")
     for name, values in sweep.variant.items():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from longctx import controls
 from longctx.corpus import Corpora, Corpus
 from longctx.errors import UsageError, unknown
 from longctx.sources import Progress
@@ -42,13 +43,16 @@ def pick_tasks(sweep: Sweep, generators: Iterable[Path] = ()) -> dict[str, Task]
 
 
 def cells_of(sweep: Sweep, tasks: dict[str, Task]) -> list[Cell]:
-    """The sweep's cells, each once: a task without distractors or without a depth is asked once for all of them."""
+    """The sweep's cells, each once, and its controls.
+
+    A task without distractors or without a depth is asked once for all of them.
+    """
     cells: dict[Cell, None] = {}
     for cell in sweep.cells():
         task = tasks[cell.task]
         density, depth = cell.density if task.density else 0.0, cell.depth if task.depth else None
         cells[replace(cell, density=density, depth=depth)] = None
-    return list(cells)
+    return [*cells, *controls.control_cells(cells, sweep.controls, tasks)]
 
 
 def not_asked(sweep: Sweep, tasks: dict[str, Task]) -> list[str]:
@@ -118,7 +122,10 @@ class Builder:
             ImpossibleSample: it cannot be built as asked; says what is possible.
             CorpusError: the corpus is too small for the length.
         """
-        return self._tasks[cell.task].build(self.corpus(cell), cell, self.tokenizer)
+        task, corpus = self._tasks[cell.task], self.corpus(cell)
+        if controls.control_of(cell):
+            return controls.build(task, corpus, cell, self.tokenizer)
+        return task.build(corpus, cell, self.tokenizer)
 
     def describe_tokenizer(self) -> dict[str, Any]:
         """As in ``manifest.json``."""

@@ -12,6 +12,12 @@ _BLANKS = re.compile(r"\s+")
 _MARKUP = re.compile(r"[*`]")
 
 
+class NoForm(str):
+    """Explanation of a score of 0: the answer does not have the form that the scorer reads."""
+
+    __slots__ = ()
+
+
 def normalise(text: str) -> str:
     """Text as answers are compared: NFKC, lower case, single blanks, no bold or code marks, one way to write a number.
 

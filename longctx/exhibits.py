@@ -22,8 +22,12 @@ OUTCOMES = {
     "wrong": "another answer",
     "distractor": "the value of a distractor",
     "absent": "said not to be there, though it is",
+    "invented": "something was answered, though it is not there",
+    "refused": "declined to answer",
+    "truncated_thinking": "the output budget ended before the thinking did",
     "truncated": "the output budget ended before a right answer",
     "empty": "no output",
+    "bad_format": "no answer of the form that is scored",
     "error": "the call failed: no answer, in no accuracy",
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from longctx import stats
+from longctx.claim import claim
 from longctx.textmap import depth_labels, length_labels, names, share, source
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ SMALL = 10  # answers a cell below which its interval is wider than 0.5 in the m
 
 
 def planned(manifest: Mapping[str, Any]) -> int | None:
-    """Samples that the run set out to ask; None where it does not say."""
+    """Samples with a haystack that the run set out to ask; None where it does not say."""
     plan = manifest.get("plan")
     samples = plan.get("samples") if isinstance(plan, dict) else None
-    return samples if isinstance(samples, int) else None
+    controls = plan.get("controls", 0) if isinstance(plan, dict) else 0
+    return samples - controls if isinstance(samples, int) else None
 
 
 def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:
@@ -45,6 +47,17 @@ def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:
             else:
                 sentences.append(f"The same at every {axis}.")
     return sentences
+
+
+def sentence(
+    frame: pd.DataFrame,
+    manifest: Mapping[str, Any],
+    accuracy: float = 0.9,
+    density: float | None = None,
+    level: float = 0.95,
+) -> str:
+    """The sentence that a run is for, or honestly less; see `claim.claim`."""
+    return claim(frame, manifest, accuracy, density, level).text
 
 
 def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[str, Any]) -> list[str]:
@@ -179,10 +192,10 @@ def _shared(frame: pd.DataFrame) -> list[str]:
     haystacks = answered["haystack"].nunique()
     said = []
     if haystacks < len(answered):
+        effect = stats.cells(frame, [])["deff"].iloc[0]
         said.append(
-            f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals count every answer as "
-            "independent; those over several depths are too narrow as far as questions about one haystack succeed or "
-            "fail together."
+            f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals allow for answers about one "
+            f"haystack that succeed or fail together: over all samples, design effect {effect:.2f}."
         )
     prompts = answered[answered["sha256"] != ""]
     again = prompts.duplicated(["run", "model", "sha256"]).sum()

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 from typing import Any
 
-from longctx.compare import as_list, normalise, occurrences
+from longctx.compare import NoForm, as_list, normalise, occurrences
 from longctx.errors import UsageError
 
 _CURRENCY = re.compile(r"(?:\b(?:US|A|C|HK|NZ))?[$€£¥₹]|\b(?:USD|EUR|GBP|CHF|JPY|CNY|RMB)(?=[\s\d])")
@@ -42,7 +42,7 @@ def number(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> t
     wanted = [_readings(_last_number(one) or "")[:1] for one in as_list(target)]
     given = _last_number(text)
     if given is None:
-        return 0.0, "no number in the answer"
+        return 0.0, NoForm("no number in the answer")
     hit = any(value in _readings(given) for values in wanted for value in values)
     return float(hit), f"the number {given.strip()[:40]} is {'right' if hit else 'not the one asked for'}"
 
@@ -101,7 +101,7 @@ def choice(target: str | list[str], text: str, metadata: Mapping[str, Any]) -> t
             named.append(one)
             rest = rest.replace(one, "\n")
     if not named:
-        return 0.0, "names none of the possible answers"
+        return 0.0, NoForm("names none of the possible answers")
     return float(len(named) == 1 and named[0] in right), f"names {', '.join(sorted(named))}"
 
 

@@ -40,6 +40,7 @@ class Plan:
         shared: (n,) of these, the first ones that are also those of the sample before.
         points: points of the grid, seeds not told apart.
         haystacks: different ones.
+        controls: of the samples, those without a haystack.
     """
 
     cells: list[Cell]
@@ -47,6 +48,7 @@ class Plan:
     shared: Counts
     points: int
     haystacks: int
+    controls: int = 0
 
     def computed(self, cache: Cache = Cache()) -> Counts:  # noqa: B008 - frozen
         """Prompt tokens of each sample that are left to compute, shape (n,).
@@ -74,6 +76,7 @@ class Plan:
             "prompt_tokens": int(self.lengths.sum()),
             "longest": int(self.lengths.max(initial=0)),
             "computed_at_best": self.floor,
+            "controls": self.controls,
         }
         if cache is None:
             return about
@@ -122,14 +125,16 @@ def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> Plan:
             # Big-endian ids sort as bytes in the order of the ids.
             bisect.insort(sorted_keys, (sample.prompt_ids.astype(">u4").tobytes(), len(built)))
             built.append(cell)
-            haystacks.add(str(sample.metadata.get("haystack", sample.id)))
+            if haystack := sample.metadata.get("haystack", sample.id):
+                haystacks.add(str(haystack))
         for key, index in sorted_keys:
             order.append(built[index])
             lengths.append(len(key) // 4)
             shared.append(_shared_prefix(last, key))
             last = key
     points = len({replace(cell, seed=0) for cell in cells})
-    return Plan(order, np.array(lengths, np.int64), np.array(shared, np.int64), points, len(haystacks))
+    controls = sum("control" in dict(cell.variant) for cell in cells)
+    return Plan(order, np.array(lengths, np.int64), np.array(shared, np.int64), points, len(haystacks), controls)
 
 
 def _shared_prefix(a: bytes, b: bytes) -> int:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from longctx.compare import as_list
+from longctx.compare import NoForm, as_list
 from longctx.errors import UsageError
 
 _CONTROL = re.compile(r"[\x00-\x1f]")
@@ -54,7 +54,7 @@ def mrcr_openai(target: str | list[str], text: str, metadata: Mapping[str, Any])
     if not isinstance(prefix, str):
         raise UsageError("mrcr_openai needs random_string_to_prepend, a text, in the metadata.")
     if not text.startswith(prefix):
-        return 0.0, "does not start with the prefix"
+        return 0.0, NoForm("does not start with the prefix")
     answer = "".join(as_list(target)).removeprefix(prefix)
     ratio = difflib.SequenceMatcher(None, text.removeprefix(prefix), answer).ratio()
     return ratio, f"starts with the prefix; the rest is alike to {ratio:.3f}"
@@ -73,7 +73,7 @@ def mrcr_deepmind(target: str | list[str], text: str, metadata: Mapping[str, Any
         prefix = expected[:_DEEPMIND_PREFIX] if len(expected) >= _DEEPMIND_PREFIX else ""
     before, found, rest = text.strip().rpartition(prefix) if prefix else ("", "", "")
     if not found:
-        return 0.0, "does not hold the prefix"
+        return 0.0, NoForm("does not hold the prefix")
     ratio = difflib.SequenceMatcher(None, expected.removeprefix(prefix).strip(), rest.strip()).ratio()
     return ratio, f"after {len(before):,} characters and the prefix the rest is alike to {ratio:.3f}"
 
@@ -86,7 +86,7 @@ def graph_f1(target: str | list[str], text: str, metadata: Mapping[str, Any]) ->
     """
     found = _last_list(text)
     if found is None:
-        return 0.0, "the last line has no list after 'Final Answer:'"
+        return 0.0, NoForm("the last line has no list after 'Final Answer:'")
     return _set_f1(set(as_list(target)), found)
 
 
@@ -111,7 +111,7 @@ def graph_f1_card(target: str | list[str], text: str, metadata: Mapping[str, Any
     """
     match = _CARD_LIST.search(text.split("\n")[-1])
     if match is None:
-        return 0.0, "the last line has no list after 'Final Answer:'"
+        return 0.0, NoForm("the last line has no list after 'Final Answer:'")
     nodes = {node.strip() for node in match[0].strip("[]").split(",")} - {""}
     return _set_f1(set(as_list(target)), nodes)
 

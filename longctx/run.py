@@ -13,10 +13,11 @@ from longctx import __version__
 from longctx.backends import Prepared, prepare_backend
 from longctx.builder import Builder, cells_of, not_asked, pick_tasks
 from longctx.content import digests
+from longctx.controls import control_of
 from longctx.cost import CostCurve, Prices, probes
 from longctx.errors import BackendError
 from longctx.imported import Imported
-from longctx.loop import Watch, complete, remaining
+from longctx.loop import Watch, cell_id, complete, remaining
 from longctx.plan import Cache, Plan, in_order, make_plan
 from longctx.profiles import find_profile
 from longctx.reuse import cache_of
@@ -41,7 +42,7 @@ class Summary:
     answered: int
     failed: int  # calls that failed; the same run again asks them again
     asked: int  # answered or failed just now
-    accuracy: float | None  # mean score of the answers
+    accuracy: float | None  # mean score of the answers that had a haystack
     first_error: str = ""
 
 
@@ -91,18 +92,20 @@ def run(
     cells = given.cells if given else cells_of(sweep, tasks)
     for said in not_asked(sweep, tasks):
         note(said)
+    aside = {cell_id(cell) for cell in cells if control_of(cell)}
     backend = prepare(sweep, cells, tasks)
     with RunFolder(out, sweep) as folder:
 
         def summary() -> Summary:
             scores = folder.scores.values()
+            with_haystack = [score for cell, score in folder.scores.items() if cell not in aside]
             return Summary(
                 path=folder.path,
                 samples=len(cells),
                 answered=len(scores),
                 failed=len(folder.errors),
                 asked=folder.written,
-                accuracy=sum(scores) / len(scores) if scores else None,
+                accuracy=sum(with_haystack) / len(with_haystack) if with_haystack else None,
                 first_error=next(iter(folder.errors.values()), ""),
             )
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from longctx import forms, published, thinking
-from longctx.compare import as_list, normalise, occurrences
+from longctx.compare import NoForm, as_list, normalise, occurrences
 from longctx.errors import UsageError, unknown
+from longctx.refusals import refuses
 from longctx.types import Outcome, Response, Sample, Score
 
 __all__ = [
@@ -137,10 +138,10 @@ def score(sample: Sample, response: Response, delimiters: thinking.Delimiters = 
     cut = response.finish_reason == "length"
     if not answer.strip():
         if thought and cut:
-            return Score(0.0, "truncated", "the output budget ended while the model was thinking")
+            return Score(0.0, "truncated_thinking", "the output budget ended while the model was thinking")
         return Score(0.0, "empty", "no output after the thinking" if thought else "no output")
     value, explanation = scorer(sample.target, answer, sample.metadata)
-    outcome: Outcome = "wrong"
+    outcome: Outcome
     picked: int | None = None
     floor = sample.metadata.get("noise_floor_max", sample.metadata.get("noise_floor"))
     noise = floor + NOISE_MARGIN if isinstance(floor, int | float) else 0.0
@@ -153,6 +154,12 @@ def score(sample: Sample, response: Response, delimiters: thinking.Delimiters = 
         outcome, explanation = "distractor", f"gave a distractor's value, {_short(given)}"
     elif name != "absent" and says_absent(answer, sample.metadata):
         outcome, explanation = "absent", "said that it is not there, though it is"
+    elif refuses(answer):
+        outcome, explanation = "refused", "declined to answer"
     elif cut:
         outcome, explanation = "truncated", f"{explanation}; the output budget ended"
+    elif isinstance(explanation, NoForm):
+        outcome, explanation = "bad_format", str(explanation)
+    else:
+        outcome = "invented" if name == "absent" else "wrong"
     return Score(value, outcome, explanation, stripped, picked)

@@ -22,10 +22,12 @@ from longctx.units import parse_count
 
 PRESETS = Path(__file__).parent / "presets"
 RANDOM = "random"
+CONTROLS = ("closed-book", "short")
+"""What may be asked without a haystack; see `longctx.controls`."""
 _TABLES = ("variant", "sampling", "engine")
 _GRID = (
     "corpora", "lengths", "tasks", "depths", "densities", "samples", "seed", "questions_per_haystack", "variant",
-    "repeat", "voice",
+    "controls", "repeat", "voice",
 )  # fmt: skip
 """Fields that say which samples to build."""
 _ELSEWHERE = tuple(
@@ -56,6 +58,7 @@ class Sweep:
     seed: int = 0
     questions_per_haystack: int = 1  # needles that share a haystack, each asked about in turn
     variant: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further axes: name → values
+    controls: tuple[str, ...] = ()  # questions without a haystack: "closed-book", "short"
     repeat: bool = False  # may passages repeat where a corpus is too small
     voice: str = ""  # voice of the needles; empty: the corpus's own
     source: str = ""  # file of samples that are asked as they are, in place of all of the above; empty: none
@@ -99,6 +102,7 @@ class Sweep:
             "tasks": checks.distinct("tasks", checks.words("tasks", self.tasks)),
             "corpora": checks.distinct("corpora", checks.words("corpora", self.corpora)),
             "variant": _axes(self.variant),
+            "controls": _controls(self.controls),
         }
         self._check_asking()
         for name, low in (("samples", 1), ("seed", 0), ("questions_per_haystack", 1)):
@@ -272,6 +276,14 @@ def _axes(variant: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
                 raise UsageError(f"variant.{name} has {value!r}; possible are text, numbers, true and false.")
         axes[name] = checks.distinct(f"variant.{name}", found)
     return axes
+
+
+def _controls(controls: Any) -> tuple[str, ...]:
+    found = checks.words("controls", controls) if controls else ()
+    for name in found:
+        if name not in CONTROLS:
+            raise UsageError(unknown("control", name, CONTROLS))
+    return tuple(sorted(checks.distinct("controls", found))) if found else ()
 
 
 def _engine(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,27 @@ import numpy.typing as npt
 Ids = npt.NDArray[np.uint32]
 Message = dict[str, str]
 FileStatus = Literal["read", "partly read", "skipped"]
-Outcome = Literal["right", "partial", "wrong", "distractor", "absent", "truncated", "empty", "error"]
+Outcome = Literal[
+    "right",
+    "partial",
+    "wrong",
+    "distractor",
+    "absent",
+    "invented",
+    "refused",
+    "truncated_thinking",
+    "truncated",
+    "empty",
+    "bad_format",
+    "error",
+]
 """What became of one sample.
 
 ``right`` / ``partial`` / ``wrong`` as scored; ``distractor``: a distractor's value was given;
-``absent``: said not to be there though it is; ``truncated``: the output budget ended before a right
-answer; ``empty``: no output. All of these are answers of the model and enter accuracy.
+``absent``: said not to be there though it is; ``invented``: something was answered though it is not there;
+``refused``: declined to answer; ``truncated_thinking``: the output budget ended before the thinking did;
+``truncated``: it ended before a right answer; ``empty``: no output; ``bad_format``: no answer of the form that the
+scorer reads. All of these are answers of the model and enter accuracy.
 ``error``: the call failed; it is no answer, never enters accuracy, and is asked again on resume.
 """
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from longctx import thinking
+from longctx import exhibits, thinking
 from longctx.forms import choice, grounded, number, set_f1
 from longctx.scorers import SCORERS, absent, exact, includes, normalise, occurrences, says_absent, score
-from longctx.types import Response, Sample
+from longctx.types import Outcome, Response, Sample
 
 ABSENT = {"absent_forms": ["not stated", "does not state"]}
 
@@ -79,6 +79,38 @@ def test_absent() -> None:
 def test_outcomes(response: Response, outcome: str, value: float) -> None:
     scored = score(sample(distractors=[{"value": "7,000"}]), response)
     assert (scored.outcome, scored.value) == (outcome, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "outcome"),
+    [
+        ("includes", "I'm sorry, but I can't help with that.", "refused"),
+        ("includes", "I’m unable to provide this information.", "refused"),
+        ("includes", "Das kann ich nicht sagen.", "wrong"),
+        ("includes", "Tut mir leid, dabei kann ich Ihnen nicht helfen.", "refused"),
+        ("includes", "抱歉，我无法回答这个问题。", "refused"),
+        ("includes", "I cannot find it.", "wrong"),
+        ("includes", "I can't answer for others, but it is 4,318,250.", "right"),
+        ("number", "about a dozendozen", "bad_format"),
+        ("number", "12 of them", "wrong"),
+        ("graph_f1", "a and b", "bad_format"),
+        ("mrcr_openai", "the poem", "bad_format"),
+        ("choice", "somebody else", "bad_format"),
+        ("absent", "It is 99.", "invented"),
+        ("absent", "I must decline.", "refused"),
+        ("absent", "7,000", "distractor"),
+    ],
+)
+def test_what_became_of_an_answer(name: str, text: str, outcome: str) -> None:
+    more = {"random_string_to_prepend": "xyz", "choices": ["Alder", "4,318,250"], "distractors": [{"value": "7,000"}]}
+    made = Sample("a", "", "4,318,250", {**ABSENT, **more, "scorer": name})
+    scored = score(made, Response("a", text))
+    assert scored.outcome == outcome
+    assert type(scored.explanation) is str
+
+
+def test_every_outcome_has_its_words() -> None:
+    assert tuple(exhibits.OUTCOMES) == get_args(Outcome)
 
 
 def test_an_answer_that_names_only_some_targets_is_partial() -> None:
@@ -258,7 +290,7 @@ def test_only_the_given_delimiters_count() -> None:
     [
         (Response("a", "<think>7,000?</think> 4,318,250"), "right", 1, "4,318,250"),
         (Response("a", "<think>4,318,250</think> 7,000"), "distractor", 0, "7,000"),
-        (Response("a", "<think>4,318,250 it", finish_reason="length"), "truncated", 0, ""),
+        (Response("a", "<think>4,318,250 it", finish_reason="length"), "truncated_thinking", 0, ""),
         (Response("a", "<think>4,318,250 it", finish_reason="stop"), "empty", 0, ""),
         (Response("a", "4,318,250"), "right", 1, ""),
     ],

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from factories import ERROR, RIGHT, WRONG, make_run, record
 
-from longctx import table
+from longctx import record_blocks, records, table, table_parts
 from longctx.errors import RunError, UsageError
 
 
@@ -167,3 +169,75 @@ def test_analysis_imports_no_model_library() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(table.__file__).parents[1])
+
+
+def test_blocks_and_lines_give_the_same(tmp_path: Path) -> None:
+    """The fast way and the slow one, over every kind of record that a run writes."""
+    run = make_run(tmp_path / "a", n=2, densities=(0.0, 20.0), variant={"tier": "entity", "escape": True})
+    more = [
+        record(1024, 0.5, 7, target=["4,711", "4711"]),
+        record(1024, 0.5, 8, density_asked=40.0, outcome="distractor", score=0.0, picked=2, variant={}),
+        record(1024, 0.5, 9, depth=None, depth_asked=None, needles=[], variant={"control": "short"}),
+        record(1024, 0.5, 10, outcome="truncated", score=0.0, explanation=records.THINKING),
+        record(1024, 0.5, 11, **(ERROR | {"score": 0.5}), host=None, picked=None),
+    ]
+    whole = lines(run) + [json.dumps(one, ensure_ascii=number % 2 == 0) + "\n" for number, one in enumerate(more)]
+    for part in (whole, whole[:-5] + whole[-4:], whole[-5:]):  # with a list among the targets, without, mixed
+        (run / "records.jsonl").write_text("".join(part), encoding="utf-8")
+        fast = table.load(run, controls=True)
+        slow = table.load(run, controls=True, nested=True).drop(columns=list(table.NESTED))
+        pd.testing.assert_frame_equal(fast, slow)
+    assert fast["outcome"].tolist()[-2:] == ["truncated_thinking", "error"]
+    assert fast["picked_start"].tolist()[1] == 452
+    assert record_blocks.read("".join(whole[:-5]).encode()) is not None  # so that both ways were taken
+    assert len(table.load(run)) == len(fast) - 1
+
+
+def test_ranks_of_the_picked_distractor() -> None:
+    spans = [{"start": start, "tier": "template"} for start in (10, 480, 520, 900)]
+    found = records.picked_ranks(1, spans, 500)
+    assert found["picked_lateness"] == 1.5 / 4
+    assert found["picked_nearness"] == 3 / 4  # 480 and 520 are as near: ranks 3 and 4 share 3.5 - ½
+    assert records.picked_ranks(None, spans, 500) == {}
+
+
+def parts_of(run: Path, part: int, block: int = 700) -> pd.DataFrame:
+    pieces = table_parts.read(run / "records.jsonl", part, block)
+    tables = [pq.read_table(piece) if isinstance(piece, Path) else piece for piece in pieces]
+    return pa.concat_tables(tables).to_pandas()
+
+
+def test_parsed_stretches_are_kept_until_the_records_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    direct = parts_of(run, 1 << 30)
+    assert not (run / ".table").exists()
+    pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
+    kept = {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.parquet")}
+    assert len(kept) > 1
+    with (run / "records.jsonl").open("a") as file:
+        file.write(json.dumps(record(512, 0.5)) + "\n" + '{"torn')
+    with monkeypatch.context() as patch:
+        patch.setattr(record_blocks, "read", lambda block: None)  # only the rest is parsed, line by line
+        grown = parts_of(run, 20_000)
+    assert len(grown) == len(direct) + 1
+    assert {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.parquet")}.items() >= kept.items()
+    text = (run / "records.jsonl").read_text().replace("contracts", "documents")
+    (run / "records.jsonl").write_text(text)
+    assert set(parts_of(run, 20_000)["corpus"]) == {"documents"}
+
+
+def test_damage_is_named_in_a_later_stretch_too(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    written = lines(run)
+    written[40] = "{half\n"
+    (run / "records.jsonl").write_text("".join(written))
+    with pytest.raises(RunError, match="line 41 is not JSON"):
+        parts_of(run, 20_000)
+
+
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    (run / ".table").write_text("in the way")
+    (run / ".table").chmod(0o400)
+    assert len(parts_of(run, 20_000)) == 60
+    assert (run / ".table").read_text() == "in the way"

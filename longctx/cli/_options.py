@@ -109,6 +109,9 @@ _SAMPLES = (
     ),
     click.option("--facts", type=click.Path(dir_okay=False), help="Mined facts to ask about: --variant facts=."),
     click.option("--flat", is_flag=True, default=None, help="A conversation as one transcript: --variant flat=true."),
+    click.option(
+        "--controls", multiple=True, callback=_words, help="The same questions without a haystack: closed-book,short."
+    ),
     click.option("--repeat/--no-repeat", default=None, help="May passages repeat where a corpus is too small?"),
     click.option("--voice", help="Voice of the needles, in place of the corpus's own."),
     click.option("--model", help="Embedded model, Hugging Face id or folder; see `longctx models`."),

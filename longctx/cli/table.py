@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from longctx.errors import RunError, UsageError
+
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("md", "csv", "json", "latex")
+FORMATS = ("md", "csv", "json", "latex", "parquet")
 
 
 @click.command("table", epilog="Example: longctx table runs/demo --by length,depth --format csv")
@@ -22,27 +25,55 @@ FORMATS = ("md", "csv", "json", "latex")
     "--ruler", is_flag=True, help="RULER's table: its thirteen tasks by length, in percent, in place of --by."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-def command(runs: tuple[Path, ...], by: str, form: str, ruler: bool, as_json: bool) -> None:
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write to; parquet needs one.")
+def command(runs: tuple[Path, ...], by: str, form: str, ruler: bool, as_json: bool, out: Path | None) -> None:
     """Print accuracy, 95 % interval and counts of each group of a RUN's samples.
 
     length, depth and density group by what was asked. Other columns that group well: task, corpus, model,
     seed, outcome, needle_file, and run where there are several. Failed calls are counted as errors and
-    enter no accuracy.
+    enter no accuracy. Where answers share a haystack, intervals are wider by the design effect (deff). Controls are
+    left out unless control is among the columns.
     """
     from longctx import stats, table
     from longctx.units import parse_list
 
     form = "json" if as_json else form
-    if ruler:
-        click.echo(ruler_text(table.load(*runs), form), nl=False)
-        return
+    if form == "parquet" and out is None:
+        raise UsageError("A Parquet file is no text: name it with --out FILE.parquet.")
     names = parse_list(by)
-    found = stats.cells(table.load(*runs), names)
-    if form == "json":
+    frame = table.load(*runs, controls="control" in names and not ruler)
+    if form == "parquet":
+        found = ruler_frame(frame) if ruler else _tidy(stats.cells(frame, names))
+        _put(out, lambda file: found.to_parquet(file, index=False))
+        return
+    if ruler:
+        text = ruler_text(frame, form)
+    elif form == "json":
         about = {"runs": [str(run) for run in runs], "by": names, "level": 0.95}
-        click.echo(json.dumps({**about, "rows": stats.rows(found)}, indent=2, default=str))
+        text = json.dumps({**about, "rows": stats.rows(stats.cells(frame, names))}, indent=2, default=str) + "\n"
     else:
-        click.echo({"md": _markdown, "csv": _csv, "latex": _latex}[form](_tidy(found)), nl=False)
+        text = {"md": _markdown, "csv": _csv, "latex": _latex}[form](_tidy(stats.cells(frame, names)))
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        _put(out, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def _put(path: Path | None, write: Callable[[Path], Any]) -> None:
+    assert path is not None
+    try:
+        write(path)
+    except OSError as error:
+        raise RunError(f"Cannot write {path}: {error.strerror or error}.") from None
+
+
+def ruler_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """RULER's table of every run in a frame, one below the other."""
+    import pandas as pd
+
+    from longctx import ruler_table
+
+    return pd.concat([ruler_table.as_frame(one).assign(run=one.run) for one in ruler_table.tables(frame)])
 
 
 def ruler_text(frame: pd.DataFrame, form: str = "md") -> str:

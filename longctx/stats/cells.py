@@ -1,0 +1,147 @@
+"""Accuracy of each group of samples. Errors are no answers: they are counted, and never averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from longctx.errors import UsageError, unknown
+from longctx.stats.intervals import Codes, bootstrap, design_effects, effective_n, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ASKED = {"length": "length_asked", "depth": "depth_asked", "density": "density_asked"}
+"""What `by` means: samples are grouped by what was asked; measured values differ from sample to sample."""
+
+TEXTS = ("id", "question", "target", "output_text", "answer_text", "explanation", "error", "sha256", "needle_text")
+"""Columns that nobody groups by."""
+
+_HIDDEN = {*TEXTS, "score", "needles", "co_needles", "distractors", "variant", "recipe", "targets"}
+
+
+def groupable(frame: pd.DataFrame) -> list[str]:
+    """Columns that samples can be grouped by."""
+    return [*ASKED, *(name for name in frame.columns if name not in _HIDDEN and name not in ASKED)]
+
+
+def asked(frame: pd.DataFrame) -> pd.DataFrame:
+    """The samples that are no controls."""
+    return frame[frame["control"] == ""] if "control" in frame and (frame["control"] != "").any() else frame
+
+
+def answered(frame: pd.DataFrame) -> pd.DataFrame:
+    """The samples that are no controls and were answered."""
+    frame = asked(frame)
+    return frame[(frame["outcome"] != "error") & frame["score"].notna()]
+
+
+def keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The columns of `by`, under these names.
+
+    Raises:
+        UsageError: `by` names no column to group by, or one twice.
+    """
+    names = list(by)
+    for name in names:
+        if name not in groupable(frame):
+            raise UsageError(unknown("column", name, groupable(frame)))
+    if len(set(names)) < len(names):
+        raise UsageError(f"A column is named twice: {', '.join(names)}.")
+    return frame[[ASKED.get(name, name) for name in names]].set_axis(names, axis=1)
+
+
+def haystack_codes(frame: pd.DataFrame) -> Codes:
+    """Number of each sample's haystack; a sample without one has a number of its own."""
+    import pandas as pd
+
+    if "haystack" not in frame:
+        return np.arange(len(frame))
+    codes, known = pd.factorize(frame["haystack"])
+    alone = (frame["haystack"] == "").to_numpy() | (codes < 0)
+    return np.where(alone, len(known) + np.arange(len(frame)), codes)
+
+
+def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: float = 0.95) -> pd.DataFrame:
+    """Accuracy of each group of samples.
+
+    Args:
+        frame: from `longctx.table.load`; controls in it are left out, unless ``control`` is among `by`.
+        by: columns to group by; ``length``, ``depth`` and ``density`` mean the asked values. Nothing
+            gives one row over all samples.
+        level: confidence of the intervals, 0-1.
+
+    Returns:
+        The columns of `by`, then ``n`` (answers, errors left out), ``right`` (sum of their scores), ``accuracy``
+        (right / n, missing where n is 0), ``low`` and ``high`` (Wilson interval where all scores are 0
+        or 1, else `bootstrap`), how many were ``partial`` (scores between 0 and 1), ``truncated`` (while thinking or
+        in the answer), ``empty`` (all among n) and ``errors`` (not among n), and then ``haystacks`` (among n) and
+        ``deff``, the design effect: 1 where no two answers share a haystack; above it the interval is that much wider,
+        see `intervals.design_effects`.
+
+    Raises:
+        UsageError: `by` names no column to group by, or one twice.
+    """
+    names = list(by)
+    if "control" not in names:
+        frame = asked(frame)
+    work = keys(frame, names)
+    outcome, score = frame["outcome"], frame["score"]
+    work = work.assign(
+        **{
+            "n ": outcome != "error",  # the blank keeps apart from columns of `by`
+            "right ": score,
+            "partial ": ~score.isin((0, 1)) & score.notna(),
+            "truncated ": outcome.isin(("truncated", "truncated_thinking")),
+            "empty ": outcome == "empty",
+            "errors ": outcome == "error",
+        }
+    )
+    groups = work.groupby(names or np.zeros(len(work)), observed=True, dropna=False, sort=True)
+    found = groups.sum().rename(columns=str.strip)
+    found = found.reset_index() if names else found.reset_index(drop=True)
+    found.insert(len(names) + 2, "accuracy", found["right"] / found["n"].where(found["n"] > 0))
+
+    answered = score.notna().to_numpy() & (outcome != "error").to_numpy()
+    code = groups.ngroup().to_numpy()[answered]
+    scores, hay = score.to_numpy(dtype=float)[answered], haystack_codes(frame)[answered]
+    n = found["n"].to_numpy(dtype=float)
+    haystacks, effect = np.zeros(len(found)), np.full(len(found), np.nan)
+    present, dense = np.unique(code, return_inverse=True)
+    if len(present):
+        haystacks[present], effect[present] = design_effects(dense, hay, scores)
+    worth = effective_n(n, haystacks, np.where(n > 0, effect, 1), level)
+    low, high = wilson(found["accuracy"].fillna(0).to_numpy() * worth, np.where(n > 0, worth, 0), level)
+    for place in np.flatnonzero(found["partial"].to_numpy() > 0):
+        inside = code == place
+        low[place], high[place] = bootstrap(scores[inside], hay[inside] if haystacks[place] < n[place] else None, level)
+    found.insert(len(names) + 3, "low", low)
+    found.insert(len(names) + 4, "high", high)
+    return found.assign(haystacks=haystacks.astype(int), deff=effect)
+
+
+def summary(frame: pd.DataFrame) -> dict[str, Any]:
+    """The headline's numbers as JSON values.
+
+    Returns:
+        The numbers of `cells` over all samples;
+        ``lengths`` and ``depths`` that were asked; ``best`` and ``worst``: for ``length`` and ``depth`` the same
+        numbers of the best and the worst one (missing where there is only one).
+    """
+    found: dict[str, Any] = rows(cells(frame, []))[0]
+    for axis in ("length", "depth"):
+        margin = cells(frame, [axis]).dropna(subset=[axis, "accuracy"])
+        found[f"{axis}s"] = sorted(frame[ASKED[axis]].dropna().unique().tolist())
+        for word, ascending in (("best", False), ("worst", True)):
+            place = found.setdefault(word, {})
+            if len(margin) > 1:
+                place[axis] = rows(margin.sort_values("accuracy", ascending=ascending, kind="stable").head(1))[0]
+    return found
+
+
+def rows(found: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as dictionaries of plain values; what is missing is None."""
+    plain = found.astype(object).where(found.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in plain]
