@@ -155,6 +155,25 @@ def test_the_server_says_how_long_to_wait() -> None:
     assert later is not None and 50 < later <= 60
 
 
+def test_a_wait_longer_than_anybody_has_patience_for_is_no_wait() -> None:
+    begun = time.monotonic()
+    with FaultServer(always("closed_for_today")) as server:
+        given = answers(server, samples(30))
+    assert {response.error_kind for response in given} == {"rate_limit"} and time.monotonic() - begun < 10
+    assert len(server.calls) == 30
+
+
+def test_a_server_that_only_fails_is_not_asked_every_sample_again_and_again() -> None:
+    with FaultServer(always("500")) as server:
+        given = answers(server, samples(100), attempts=3)
+    assert {response.error_kind for response in given} == {"server"} and len(given) == 100
+    assert 20 * 3 <= len(server.calls) < 100 + 40 * 2
+    with FaultServer(lambda server, number, prompt: "500" if number < 90 else "") as server:
+        given = answers(server, samples(200), attempts=3, concurrency=1)
+    assert not any(response.error for response in given[90:])  # it is trusted again
+    assert [response.attempts for response in given[:20]] == [3] * 20 and given[25].attempts == 1
+
+
 def test_an_unknown_failure_keeps_its_name() -> None:
     assert failure_of(RuntimeError("odd"), False).kind == "connection"
     assert "RuntimeError: odd" in str(failure_of(RuntimeError("odd"), True))
