@@ -163,6 +163,9 @@ class FaultServer:
             case "429":
                 _reply(writer, 429, _error("slow down", "rate_limit"), {"Retry-After": "0.02"})
                 return True
+            case "closed_for_today":
+                _reply(writer, 429, _error("come back tomorrow", "rate_limit"), {"Retry-After": "3600"})
+                return True
             case "500" | "503" | "529":
                 _reply(writer, int(fault), _error("out of order"))
                 return True

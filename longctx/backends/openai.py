@@ -26,6 +26,7 @@ from longctx.types import Response, Sample, Sampling
 Result = TypeVar("Result")
 _AHEAD_TOKENS = 32_000_000  # tokens of samples that are held beyond the calls under way: some 300 MB
 _LONGEST_PAUSE_S = 60.0
+_HOPELESS = 20  # samples in a row that failed: from then on each is asked once, until one is answered
 _HUNG_UP = ("connection", "stream")
 _TEMPLATE_TOKENS = 64  # by which a server's chat template may differ from the tokenizer's
 
@@ -61,6 +62,7 @@ class OpenAIBackend:
         self._options, self._model, self._window = options, model, window
         self._rng = random.Random()  # spreads calls over time; no result depends on it
         self._canaries = Canaries()
+        self._failures = 0  # samples that failed since the last answer
         self._checking, self._checked = asyncio.Lock(), False
         key = options.key()
         self._loop = asyncio.new_event_loop()
@@ -231,9 +233,12 @@ class OpenAIBackend:
             attempts += 1
             came = await self._try(replica, sample, haystack, attempts)
             if isinstance(came, Response):
+                self._failures = 0
                 return came
             pause = self._pause(came, attempts)
-            if came.kind not in PASSING or attempts >= options.attempts or waited + pause > options.patience:
+            most = options.attempts if self._failures < _HOPELESS else 1
+            if came.kind not in PASSING or attempts >= most or waited + pause > options.patience:
+                self._failures += 1
                 return _failed(sample, came, attempts)
             avoid = replica if came.kind in _HUNG_UP else None
             waited += pause

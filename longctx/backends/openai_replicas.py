@@ -12,6 +12,7 @@ from longctx.backends.openai_errors import Failure
 
 _FIRST, _MOST = 4, 64  # calls at once, where a number is looked for
 _REMEMBERED = 10_000  # haystacks whose server is known
+_SOONEST_S = 0.01
 _PING_S = 15.0  # longest pause between two looks at a server that was lost
 
 
@@ -82,6 +83,7 @@ class Replicas:
         self._all, self._patience, self._backoff = list(replicas), patience, backoff
         self._home: OrderedDict[str, Replica] = OrderedDict()
         self._changed = asyncio.Condition()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def limit(self) -> int:
         """Calls that may be under way at once, at all servers together."""
@@ -141,9 +143,9 @@ class Replicas:
             self._changed.notify_all()
 
     def pause(self, replica: Replica, seconds: float) -> None:
-        """Leave a server alone for a while."""
+        """Leave a server alone for a while; not where that is longer than anybody waits: then calls fail at once."""
         until = time.monotonic() + seconds
-        if until > replica.paused_until:
+        if seconds <= self._patience and until > replica.paused_until:
             replica.paused_until = until
             # A little later, so that the clock has passed it when those who wait look.
             asyncio.get_running_loop().call_later(seconds + 0.005, self._wake_soon)
@@ -154,14 +156,8 @@ class Replicas:
             replica.down_since = time.monotonic()
             replica.look = asyncio.create_task(self._look(replica))
 
-    def close(self) -> None:
-        """End what looks after lost servers."""
-        for replica in self._all:
-            if replica.look:
-                replica.look.cancel()
-
     async def _look(self, replica: Replica) -> None:
-        pause = self._backoff / 4
+        pause = max(_SOONEST_S, self._backoff / 4)
         while True:
             try:
                 await replica.server.models()
@@ -172,7 +168,7 @@ class Replicas:
             begun = replica.down_since or 0.0
             replica.lost = time.monotonic() - begun >= self._patience
             await self.wake()  # what waits here goes elsewhere, or ends
-            await asyncio.sleep(min(pause, _PING_S, max(0.01, self._patience / 4)))
+            await asyncio.sleep(min(pause, self._patience / 4 + _SOONEST_S, _PING_S))
             pause *= 2
         replica.down_since, replica.lost = None, False
         await self.wake()
@@ -194,7 +190,9 @@ class Replicas:
         return [replica for replica in self._all if replica.down_since is None and replica is not but]
 
     def _wake_soon(self) -> None:
-        self._waking = asyncio.get_running_loop().create_task(self.wake())
+        task = asyncio.get_running_loop().create_task(self.wake())
+        self._tasks.add(task)  # a loop holds its tasks only weakly
+        task.add_done_callback(self._tasks.discard)
 
 
 def _forget(remembered: OrderedDict[str, bool] | OrderedDict[str, Replica]) -> None:
