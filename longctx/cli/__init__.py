@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "write samples to a JSON-lines file",
     "run": "build samples, ask a model, record every answer",
     "report": "draw figures and one offline page of a run",
+    "compare": "two or more runs over the same samples, on one page",
     "table": "print a run as a table",
     "import": "bring samples that were made elsewhere",
     "score": "score predictions that were made elsewhere",
