@@ -452,7 +452,7 @@ def test_commands_fail_in_one_line(
 
 
 def test_help_has_an_example() -> None:
-    for name in ("report", "table"):
+    for name in ("report", "table", "watch"):
         assert f"Example: longctx {name} runs/demo" in invoke(name, "--help").output
 
 

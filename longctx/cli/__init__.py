@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "build samples, ask a model, record every answer",
     "report": "draw figures and one offline page of a run",
     "compare": "two or more runs over the same samples, on one page",
+    "watch": "a live heatmap of a run in the terminal",
     "table": "print a run as a table",
     "import": "bring samples that were made elsewhere",
     "score": "score predictions that were made elsewhere",
