@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from factories import RIGHT, WRONG, make_run
 from test_report import rows_of
 
-from longctx import report, table
+from longctx import report, stats, table
 from longctx.cli import group
 from longctx.errors import UsageError
+from longctx.report import assemble
 from longctx.report.comparison import differing, flipped_cells, sentence
 
 SHAPE: dict[str, Any] = {"lengths": [1024, 2048], "depths": [0.0, 1.0], "n": 10}
@@ -62,6 +63,14 @@ def test_the_page_tests_strata_and_lists_flipped_cells(compared: Any) -> None:
         "compare-difference.png",
         "compare-strata.png",
     ]
+
+
+def test_limits_of_points_are_points(compared: Any) -> None:
+    _, [pair] = compared
+    shown = assemble.table(stats.compare(pair.first, pair.second))
+    row = dict(zip([head["name"] for head in shown["heads"]], shown["rows"][0], strict=True))
+    assert (row["first"], row["second"], row["points"]) == ("50.0 %", "65.0 %", "+15.0")
+    assert "%" not in row["low"] + row["high"]
 
 
 def test_settings_that_differ_are_named(compared: Any) -> None:

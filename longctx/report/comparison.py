@@ -172,6 +172,8 @@ def _flipped(pairs: Sequence[Pair]) -> pd.DataFrame:
         back = {f"{name}_second": name for name in ("score", "outcome", "output_text")}
         moved = moved.rename(columns=back | {"outcome_first": "other_outcome", "output_text_first": "other_text"})
         moved["run"] = names(pair.second["run"])
+        moved = moved.assign(explanation="", finish_reason="", picked_tier="")  # the first run's: not about both
+        moved = moved.assign(**dict.fromkeys(("picked_start", "output_tokens", "thinking_tokens"), pd.NA))
         parts.append(moved)
     return pd.concat(parts, ignore_index=True)
 
