@@ -59,12 +59,17 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "needle_line": ("Int64", "line there; missing where the format has pages instead"),
     "n_co_needles": ("Int64", "needles of other questions in the same haystack"),
     "n_distractors": ("Int64", "needles with a wrong answer in the haystack"),
+    "n_needles": ("Int64", "of mrcr: how many answers are alike; missing elsewhere"),
+    "noise_floor": ("float64", "score of a relevant but wrong answer; missing where the task has none"),
     "picked_tier": ("category", "tier of the distractor whose value was given; empty where none was"),
     "picked_start": ("Int64", "token offset of that distractor, inside the haystack"),
     "picked_nearness": ("float64", "its rank by distance to the needle, nearest last: (rank - ½) / distractors, 0-1"),
     "picked_lateness": ("float64", "its rank by place in the haystack, latest last: (rank - ½) / distractors, 0-1"),
 }
 """Column → (dtype, what it holds). Text is never missing but empty; counts may be ``<NA>``."""
+
+EXTRA = ("n_needles", "noise_floor")
+"""Columns that a task's own facts, ``extra``, may hold."""
 
 NESTED = ("needles", "co_needles", "distractors", "variant", "recipe", "targets")
 """Columns of Python objects that ``load(…, nested=True)`` adds."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from longctx.columns import COLUMNS, OUTCOMES
+from longctx.columns import COLUMNS, EXTRA, OUTCOMES
 from longctx.records import THINKING, picked_ranks
 
 _ARROW = {
@@ -26,13 +26,14 @@ SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items(
 """Columns as `table.load` gives them, and the further axes as one JSON object, empty where there is none."""
 
 _NEEDLE = ("text", "start", "end", "file", "page", "line")
-_MADE = {"run", "double", "control", "started_at", "n_co_needles", "n_distractors", "target"} | {
+_MADE = {"run", "double", "control", "started_at", "n_co_needles", "n_distractors", "target", *EXTRA} | {
     name for name in COLUMNS if name.startswith(("needle_", "picked_"))
 }
 _SPAN = pa.struct([(name, pa.string() if COLUMNS[f"needle_{name}"][0] == "str" else pa.int64()) for name in _NEEDLE])
 _READ = pa.schema(
     [(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
      for field in SCHEMA if field.name not in _MADE and field.name != "variant"]
+    + [("extra", pa.struct([(name, SCHEMA.field(name).type) for name in EXTRA]))]
     + [("started_at", pa.string()), ("needles", pa.list_(_SPAN)), ("picked", pa.int64())]
     + [("co_needles", pa.list_(pa.struct([("start", pa.int64())])))]
     + [("distractors", pa.list_(pa.struct([("tier", pa.string()), ("start", pa.int64())])))]
@@ -81,6 +82,7 @@ def _table(found: pa.Table, block: bytes) -> pa.Table | None:
         columns[f"needle_{name}"] = pc.struct_field(needle, name)
     for name, spans in (("n_co_needles", "co_needles"), ("n_distractors", "distractors")):
         columns[name] = pc.fill_null(pc.list_value_length(columns[spans]), 0)
+    columns |= {name: pc.struct_field(columns["extra"], name) for name in EXTRA}
     columns |= _picked(columns)
     nothing = {"run": "", "double": False}
     arrays = [

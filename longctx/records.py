@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longctx.columns import COLUMNS, NESTED, OUTCOMES
+from longctx.columns import COLUMNS, EXTRA, NESTED, OUTCOMES
 from longctx.errors import RunError, unknown
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
     record |= picked_ranks(record.get("picked"), spans, record.get("needle_start"))
     record["n_co_needles"] = len(record.get("co_needles") or ())
     record["n_distractors"] = len(spans)
+    extra = record.get("extra") or {}
+    record |= {name: extra.get(name) for name in EXTRA}
     axes = dict(record.get("variant") or {})
     record["control"] = axes.pop("control", "")
     record["variant"] = axes

@@ -17,10 +17,19 @@ BLOCKS = " ░▒▓█"
 ASCII = " .:+#"
 _TO_ASCII = str.maketrans({"·": "-", "—": "-", "–": "-", "…": "~"})
 _STEPS = ("below 10", "10-36", "37-63", "64-90", "above 90")  # percent, one for each shade
+_COLOURS = (
+    "97;48;5;17",
+    "97;48;5;60",
+    "30;48;5;246",
+    "30;48;5;179",
+    "30;48;5;220",
+)  # as the figures' from blue to yellow
 _CELL = 7  # characters of a column at least: two blanks, shade, three digits, mark
 
 
-def text_heatmap(frame: pd.DataFrame, *, width: int = 80, shades: str = BLOCKS) -> str:
+def text_heatmap(
+    frame: pd.DataFrame, *, width: int = 80, shades: str = BLOCKS, colour: bool = False, pooled: bool = False
+) -> str:
     """Draw accuracy over length (across) and depth (down, the start on top) in characters.
 
     Each cell is a percentage beside a block that is fuller for more; ``!`` marks failed calls, which are
@@ -30,11 +39,17 @@ def text_heatmap(frame: pd.DataFrame, *, width: int = 80, shades: str = BLOCKS) 
         frame: from `longctx.table.load`.
         width: columns of the terminal; lengths that do not fit go into a further block below.
         shades: five characters from 0 to 100 %: `BLOCKS`, or `ASCII`, which keeps all else to ASCII too.
+        colour: colour the cells as well, with the escapes that terminals of 256 colours know.
+        pooled: one map over all tasks and densities.
     """
     maps = []
-    for task, density, part in panels(frame):
-        head = [source(part), task, names(part["corpus"]), distractors([density]), share(stats.summary(part))]
-        maps.append("\n".join([*wrap([visible(item) for item in head], width), *_map(part, width, shades)]))
+    parts: list[tuple[str, list[float], pd.DataFrame]] = [(t, [density], part) for t, density, part in panels(frame)]
+    if pooled and parts:
+        densities = sorted({density for _, [density], _ in parts})
+        parts = [(names(frame["task"]), densities, frame.dropna(subset=["length_asked", "depth_asked"]))]
+    for task, densities, part in parts:
+        head = [source(part), task, names(part["corpus"]), distractors(densities), share(stats.summary(part))]
+        maps.append("\n".join([*wrap([visible(item) for item in head], width), *_map(part, width, shades, colour)]))
     if not maps:
         return "No sample has a length and a depth: there is no heatmap to draw."
     scale = "  ".join(
@@ -123,7 +138,7 @@ def depth_labels(depths: Sequence[float]) -> list[str]:
     return [label + ends.get(depth, "") for label, depth in zip(labels, depths, strict=True)]
 
 
-def _map(frame: pd.DataFrame, width: int, shades: str) -> Iterator[str]:
+def _map(frame: pd.DataFrame, width: int, shades: str, colour: bool) -> Iterator[str]:
     cells: dict[Any, Any] = {(row.length, row.depth): row for row in stats.cells(frame).itertuples()}
     by_length: dict[Any, Any] = {row.length: row for row in stats.cells(frame, ["length"]).itertuples()}
     by_depth: dict[Any, Any] = {row.depth: row for row in stats.cells(frame, ["depth"]).itertuples()}
@@ -143,15 +158,26 @@ def _map(frame: pd.DataFrame, width: int, shades: str) -> Iterator[str]:
             row = [cells.get((length, depth)) if depth is not None else by_length[length] for length in part]
             if last and depth is not None:
                 row.append(by_depth[depth])
-            yield (label.rjust(room) + "".join(_cell(cell, shades).rjust(step) for cell in row)).rstrip()
+            line = label.rjust(room) + "".join(_cell(cell, shades, step, colour) for cell in row)
+            yield line if colour else line.rstrip()
 
 
-def _cell(cell: Any, shades: str) -> str:
+def _cell(cell: Any, shades: str, step: int, colour: bool) -> str:
+    """The cell in `step` characters; its colour leaves a blank on the left."""
+    words = _words(cell, shades)
+    if not colour or cell is None or not cell.n:
+        return words.rjust(step)
+    return f" \x1b[{_COLOURS[_shade(cell)]}m{words.rjust(step - 1)}\x1b[0m"
+
+
+def _shade(cell: Any) -> int:
+    return sum(round(100 * cell.accuracy) >= step for step in (10, 37, 64, 91))
+
+
+def _words(cell: Any, shades: str) -> str:
     if cell is None:
         return "· "
     mark = "!" if cell.errors else " "
     if not cell.n:
         return mark
-    percent = round(100 * cell.accuracy)
-    shade = shades[sum(percent >= step for step in (10, 37, 64, 91))]
-    return f"{shade}{percent:3}{mark}"
+    return f"{shades[_shade(cell)]}{round(100 * cell.accuracy):3}{mark}"

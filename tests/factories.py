@@ -110,10 +110,17 @@ def make_run(
         for depth in depths
         for number in range(n)
     ]
+    write_records(folder, rows)
+    write_manifest(folder, rows, double=double, planned=len(rows) if planned is None else planned)
+    return folder
+
+
+def write_records(folder: Path, rows: Sequence[dict[str, Any]]) -> Path:
+    """Write records alone."""
+    folder.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     text = re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)  # halves of pairs
     (folder / "records.jsonl").write_text(text, encoding="utf-8")
-    write_manifest(folder, rows, double=double, planned=len(rows) if planned is None else planned)
     return folder
 
 

@@ -21,7 +21,7 @@ OTHERS = {
     "corpora/": "one folder a corpus: its source, its licence and its voice; README.md on adding one",
     "generators/synthetic/text/": "the wordings of the makers, as TOML",
     "longctx/presets/": "shipped sweeps: demo, niah, yarn",
-    "longctx/templates/": "the report's page",
+    "longctx/report/templates/": "the pages, their style and their script",
     "longctx/names.toml": "parts of the names that names.py puts together",
     "notebooks/": "exploration in Jupyter",
     "tests/": "mirror the above; test_properties.py holds the definitions",

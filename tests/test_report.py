@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -18,10 +21,13 @@ import pytest
 from click.testing import CliRunner
 from factories import ERROR, RIGHT, WRONG, fading, make_run
 
-from longctx import exhibits, report, stats, table
+from longctx import figures, report, stats, table
 from longctx.cli import group, main
 from longctx.errors import RunError
+from longctx.figures import Album
 from longctx.findings import cautions, duration, headline, spent
+from longctx.report import browser, exhibits
+from longctx.report.page import cache_cautions
 from longctx.types import Outcome
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -84,58 +90,74 @@ def hostile_run(folder: Path, beacon: str = "http://192.0.2.1/beacon") -> Path:
     return run
 
 
-def page_of(run: Path, drawn: list[Path] | None = None) -> tuple[str, lxml.html.HtmlElement]:
-    """The page as text and as elements; without figures where `drawn` is empty, which is quicker."""
-    text = report.write(run, drawn=drawn).read_text(encoding="utf-8")
+def page_of(run: Path, album: Album | None = None) -> tuple[str, lxml.html.HtmlElement]:
+    """The page as text and as elements; without figures, which is quicker, unless an album is given."""
+    text = report.write(run, album=album or Album()).read_text(encoding="utf-8")
     return text, lxml.html.fromstring(text)
 
 
-TAGS = """html head meta link title style body header h1 h2 h3 p nav ul li a main section figure img details summary div
-table caption thead tbody tr th td article span dl dt dd pre bdi footer"""
-ATTRIBUTES = "lang charset http-equiv content name rel href class role aria-label tabindex id src alt open scope dir"
+def rows_of(page: lxml.html.HtmlElement) -> dict[str, list[Any]]:
+    """The columns that the page's script unpacks."""
+    packed = page.get_element_by_id("data").text
+    found = json.loads(gzip.decompress(base64.b64decode(packed)))["columns"]
+    return {
+        name: [column["values"][code] for code in column["codes"]] if isinstance(column, dict) else column
+        for name, column in found.items()
+    }
+
+
+TAGS = """html head meta link title style script body header h1 h2 h3 p nav ul li a main section figure figcaption img
+details summary div table caption thead tbody tr th td article span dl dt dd pre bdi footer form button dialog"""
+ATTRIBUTES = """lang charset http-equiv content name rel href class role aria-label aria-live tabindex id src alt width
+open scope dir type hidden"""
 
 
 def test_payloads_are_text_and_nothing_else(tmp_path: Path) -> None:
-    text, page = page_of(hostile_run(tmp_path / "run"))
+    run = hostile_run(tmp_path / "run")
+    text, page = page_of(run, figures.draw(table.load(run), run / "figures", kinds=["png", "svg"]))
     elements = [element for element in page.iter() if isinstance(element.tag, str)]
     assert {element.tag for element in elements} <= set(TAGS.split())
     assert {name for element in elements for name in element.attrib} <= set(ATTRIBUTES.split())
     assert all(a.get("href").startswith("#") for a in page.iter("a"))
-    assert all(img.get("src").startswith("data:image/svg+xml;base64,") for img in page.iter("img"))
+    assert all(re.match("data:image/(svg.xml|png);base64,", img.get("src")) for img in page.iter("img"))
+    assert len(list(page.iter("img"))) >= 1
     assert [link.get("href") for link in page.iter("link")] == ["data:,"]
     assert len(page.findall(".//style")) == len(page.findall(".//title")) == 1
     assert [meta.get("http-equiv") for meta in page.iter("meta") if meta.get("http-equiv")] == [
         "Content-Security-Policy"
     ]
-    assert [section.getparent().tag for section in page.iter("section")] == ["main"] * 7, "a closing tag was obeyed"
-    said = [pre.text_content() for pre in page.iter("pre")]
+    assert {section.getparent().tag for section in page.iter("section")} == {"main"}, "a closing tag was obeyed"
+    assert [script.get("type") for script in page.iter("script")] == ["text/plain", None]
+    rows = rows_of(page)
     for payload in PAYLOADS[:11]:
-        assert payload in said
+        for name in ("question", "answer", "explanation", "needle_text"):
+            assert payload in rows[name]
+    said = rows["answer"]
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]", "".join(said))
     assert "1337" not in text
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
     assert any("␛]0;OWNED␇␛[2J⟨U+009B⟩31m⟨U+202E⟩gnp.exe" in one for one in said)
 
 
 def test_a_huge_output_is_clipped_and_says_so(tmp_path: Path) -> None:
-    text, page = page_of(hostile_run(tmp_path / "run"), drawn=[])
-    assert "a" * 2_001 not in text
-    assert "[…98,500 of 100,000 characters left out…]" in page.text_content()
-    assert len(text) < 3_000_000
+    text, page = page_of(hostile_run(tmp_path / "run"))
+    assert any("[…96,000 of 100,000 characters left out…]" in said for said in rows_of(page)["answer"])
+    assert len(text) < 1_000_000
 
 
 def test_the_policy_allows_this_page_and_nothing_else(tmp_path: Path) -> None:
-    import base64
     import hashlib
 
     text, page = page_of(make_run(tmp_path / "run", lengths=[1024]))
     (policy,) = (meta.get("content") for meta in page.iter("meta") if meta.get("http-equiv"))
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
-    style = text.split("<style>", 1)[1].split("</style>", 1)[0]
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    parts = {name: text.split(f"<{name}>", 1)[1].split(f"</{name}>", 1)[0] for name in ("style", "script")}
+    digests = {name: base64.b64encode(hashlib.sha256(part.encode()).digest()).decode() for name, part in parts.items()}
     assert rules == {
         "default-src": "'none'",
         "img-src": "data:",
-        "style-src": f"'sha256-{digest}'",
+        "style-src": f"'sha256-{digests['style']}'",
+        "script-src": f"'sha256-{digests['script']}'",
         "base-uri": "'none'",
         "form-action": "'none'",
     }
@@ -146,7 +168,7 @@ def test_the_policy_allows_this_page_and_nothing_else(tmp_path: Path) -> None:
 def test_page_says_what_a_reader_needs(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", answer=fading)
     frame = table.load(run)
-    _, page = page_of(run, drawn=[])
+    _, page = page_of(run)
     text = re.sub(r"\s+", " ", page.text_content())
     total = stats.summary(frame)
     interval = f"{100 * total['low']:.0f}–{100 * total['high']:.0f}"
@@ -154,16 +176,16 @@ def test_page_says_what_a_reader_needs(tmp_path: Path) -> None:
         f"SmolLM2-135M-Instruct via vllm: 80.0 % (48 of 60, 95 % interval {interval} %) of questions answered right"
         in text
     )
-    assert "12 of 60 answers." in text
-    assert len(page.findall(".//article")) == 12
-    for fact in (
-        "How high is the deposit?",
-        "4,711",
-        "I believe it is 99.",
-        "lease.pdf, page 3",
-        "tokens 0–12 of 7,900",
-    ):
-        assert fact in text
+    found = rows_of(page)
+    assert found["outcome"] == ["wrong"] * 12 + ["right"] * 48, "what is not right comes first"
+    assert set(found["question"]) == {"How high is the deposit?"}
+    assert set(found["target"]) == {"4,711"}
+    assert found["answer"][0] == "I believe it is 99."
+    places = [found[name] for name in ("length", "needle_file", "needle_page", "haystack_tokens")]
+    assert {*zip(*places, strict=True)} == {
+        ("1K", "lease.pdf", 3, 924), ("2K", "lease.pdf", 3, 1948), ("4K", "lease.pdf", 3, 3996),
+        ("8,000", "lease.pdf", 3, 7900),
+    }  # fmt: skip
     for fact in (
         "engine_args.dtype",
         "float32",
@@ -206,7 +228,7 @@ def test_page_is_accessible(tmp_path: Path) -> None:
     )
     ids = [element.get("id") for element in page.iter() if element.get("id")]
     assert len(set(ids)) == len(ids)
-    assert {a.get("href")[1:] for a in page.iter("a")} <= set(ids)
+    assert {a.get("href")[1:].split("?")[0] for a in page.iter("a")} <= set(ids)
     levels = [int(h.tag[1]) for h in page.iter("h1", "h2", "h3")]
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
@@ -216,25 +238,51 @@ def test_a_run_without_sidecars_is_reported_with_a_warning(tmp_path: Path) -> No
     run = make_run(tmp_path / "run", n=1)
     (run / "manifest.json").write_text("[1, 2")
     (run / "corpora.json").unlink()
-    text = page_of(run, drawn=[])[1].text_content()
+    text = page_of(run)[1].text_content()
     assert "manifest.json is missing or damaged" in text
     assert "corpora.json is missing or damaged" in text
 
 
 def test_a_run_without_depths_has_a_page_without_a_heatmap(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", n=1, depth_asked=None, depth=None, needles=[], answer=lambda *_: WRONG)
-    text = page_of(run)[1].text_content()
-    assert "there is no heatmap" in text
-    assert "there is none" in text
+    page = page_of(run, figures.draw(table.load(run), run / "figures", kinds=["png"]))[1]
+    assert "none of 20 samples has both a length and a depth" in page.text_content()
+    assert set(rows_of(page)["depth"]) == {"none"}
 
 
-def test_many_wrong_answers_are_shown_from_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exhibits, "MOST_ANSWERS", 30)
-    run = make_run(tmp_path / "run", n=4, answer=lambda *_: WRONG)
-    _, page = page_of(run, drawn=[])
-    assert "30 of them follow" in page.text_content()
-    assert len(page.findall(".//article")) == 30
-    assert len({h.text_content() for h in page.iter("summary") if "not right" in h.text_content()}) == 4
+def test_a_page_holds_as_many_samples_as_fit_from_every_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browser, "MOST", 30)
+    run = make_run(tmp_path / "run", n=4, answer=lambda n, d, i: WRONG if i == 0 else RIGHT)
+    _, page = page_of(run)
+    assert "30 of 80 samples, from all cells in turn" in re.sub(r"\s+", " ", page.text_content())
+    rows = rows_of(page)
+    assert rows["outcome"].count("wrong") == 20, "all that are not right"
+    assert len(set(zip(rows["length"], rows["depth"], strict=True))) == 20
+
+
+def test_answers_are_cut_until_the_page_is_small_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(0)
+    noise = {i: "".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=5_000)) for i in range(60)}
+    run = make_run(tmp_path / "run", [1024], [0.5], 60, lambda n, d, i: WRONG | {"output_text": noise[i]})
+    frame = table.load(run)
+    assert browser.pack(frame).clipped == browser.CLIPS[0]
+    monkeypatch.setattr(browser, "ROOM", 60_000)
+    packed = browser.pack(frame)
+    assert packed.clipped == 600
+    assert len(packed.data) <= 60_000
+
+
+@pytest.mark.slow
+def test_a_page_of_20_000_samples_is_below_10_mb(tmp_path: Path) -> None:
+    rng = random.Random(0)
+
+    def answer(length: int, depth: float, number: int) -> dict[str, Any]:
+        said = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=1_000))
+        return (RIGHT if rng.random() < 0.5 else WRONG) | {"output_text": said, "question": said[:90]}
+
+    run = make_run(tmp_path / "run", [1024 * 2**i for i in range(8)], [i / 24 for i in range(25)], 100, answer)
+    page = report.write(run)
+    assert page.stat().st_size < 10_000_000
 
 
 def test_every_outcome_is_explained() -> None:
@@ -341,7 +389,7 @@ def test_report_command_prints_map_and_paths(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert "all depths  █100" in result.output
     assert result.output.splitlines()[-3:] == [
-        str(run / name) for name in ("report.html", "figures/heatmap.png", "figures/heatmap.svg")
+        str(run / name) for name in ("report.html", "figures/heatmap.png", "figures/depth.png")
     ]
     assert "\x1b" not in result.output
 
@@ -404,7 +452,7 @@ def test_commands_fail_in_one_line(
 
 
 def test_help_has_an_example() -> None:
-    for name in ("report", "table"):
+    for name in ("report", "table", "watch"):
         assert f"Example: longctx {name} runs/demo" in invoke(name, "--help").output
 
 
@@ -442,14 +490,14 @@ def browse(address: str, profile: Path, *more: str) -> tuple[str, list[str]]:
 
 
 MEASURE = """<!DOCTYPE html><title>?</title><iframe src="run/report.html" width="{width}" height="800"></iframe><script>
-addEventListener('load', () => {{
+addEventListener('load', () => setTimeout(() => {{
   const page = document.querySelector('iframe').contentDocument, root = page.documentElement
   page.querySelectorAll('details').forEach(one => one.open = true)
   page.querySelectorAll('article').forEach(one => one.style.contentVisibility = 'visible')
   document.title = JSON.stringify({{room: root.clientWidth, used: root.scrollWidth, title: page.title,
     styled: page.defaultView.getComputedStyle(page.body).maxWidth, articles: page.querySelectorAll('article').length,
     drawn: [...page.images].every(image => image.complete && image.naturalWidth > 0)}})
-}})</script>"""
+}}, 1500))</script>"""
 
 
 @pytest.mark.slow
@@ -457,22 +505,50 @@ addEventListener('load', () => {{
 def test_nothing_hostile_runs_or_breaks_the_page_in_a_browser(site: tuple[Path, str, list[str]]) -> None:
     folder, address, asked = site
     run = hostile_run(folder / "run", f"{address}/beacon")
-    report.write(run)
+    report.write(run, album=figures.draw(table.load(run), run / "figures", kinds=["png", "svg"]))
     elements, console = browse(f"{address}/run/report.html", folder / "profile-1")
     page = lxml.html.fromstring(elements)
     assert page.findtext(".//title").endswith("run – longctx")
     assert asked == ["/run/report.html"], "one request for the page and none by it"
     assert console == []
-    assert [section.getparent().tag for section in page.iter("section")] == ["main"] * 7
+    assert {section.getparent().tag for section in page.iter("section")} == {"main"}
+    said = [pre.text_content() for pre in page.iter("pre")]
+    assert PAYLOADS[0] in said and PAYLOADS[9] in said, "the script shows the samples as text"
     (folder / "measure.html").write_text(MEASURE.format(width=400))
     elements, console = browse(f"{address}/measure.html", folder / "profile-2")
     found = json.loads(lxml.html.fromstring(elements).findtext(".//title"))
     assert found["used"] <= found["room"] <= 400, "wider than a phone"
     assert found["drawn"]
     assert found["styled"] == "1120px", "the policy lets the page's own style through"
-    assert found["articles"] == len(PAYLOADS)
+    assert found["articles"] == 20
     assert found["title"].endswith("run – longctx"), "no script changed it"
     assert not [path for path in asked if "beacon" in path]
+    assert console == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", "60 of 60 samples"),
+        ("?outcome=wrong", "12 of 60 samples"),
+        ("?outcome=wrong&length=8%2C000&depth=0+%25+(start)", "3 of 60 samples"),
+        ("?task=niah_single", "60 of 60 samples"),
+        ("?text=BELIEVE+it", "12 of 60 samples"),
+        ("?outcome=refused", "0 of 60 samples: no sample has outcome “refused”"),
+    ],
+)
+def test_samples_are_picked_by_the_address(tmp_path: Path, query: str, shown: str) -> None:
+    run = make_run(tmp_path / "run", answer=fading)
+    report.write(run, album=Album())
+    elements, console = browse(f"file://{run / 'report.html'}#samples{query}", tmp_path / "profile")
+    page = lxml.html.fromstring(elements)
+    assert page.get_element_by_id("state").text_content() == shown
+    assert len(page.findall(".//article")) == min(20, int(shown.split()[0]))
+    if "outcome=wrong" in query:
+        assert {badge.text_content() for badge in page.find_class("badge")} == {"wrong"}
+    assert [select.get("name") for select in page.iter("select")] == ["outcome", "length", "depth"]
     assert console == []
 
 
@@ -488,3 +564,13 @@ def test_the_browser_test_would_notice(site: tuple[Path, str, list[str]]) -> Non
     assert "<title>OWNED</title>" in elements
     assert [path for path in asked if "beacon" in path]
     assert any("heard" in line for line in console)
+
+
+def test_the_cache_is_warned_of(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", [1024], [0.0, 1.0], 2)
+    frame, manifest = table.load(run), table.read_json(run, "manifest.json")
+    assert "25 % of the prompt tokens were found in the prefix cache" in cache_cautions(frame, manifest)[0]
+    cold = frame.assign(cached_tokens=0)
+    assert "4,096 prompt tokens were computed, 3,072 at best" in cache_cautions(cold, manifest)[0]
+    silent = frame.assign(cached_tokens=pd.array([None] * 4, dtype="Int64"))
+    assert "does not say" in cache_cautions(silent, manifest)[0]

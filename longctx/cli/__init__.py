@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "build samples, ask a model, record every answer",
     "frontier": "the longest length that can be trusted, found under a budget",
     "report": "draw figures and one offline page of a run",
+    "compare": "two or more runs over the same samples, on one page",
+    "watch": "a live heatmap of a run in the terminal",
     "table": "print a run as a table",
     "import": "bring samples that were made elsewhere",
     "score": "score predictions that were made elsewhere",

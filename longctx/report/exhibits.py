@@ -1,9 +1,9 @@
-"""What the report's page lists: cells, answers that are not right, failed calls, settings, documents read."""
+"""What the report's page lists: cells, outcomes, failed calls, settings, documents read."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from longctx import stats
@@ -12,7 +12,6 @@ from longctx.textmap import depth_labels, length_labels
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ANSWERS = 2_000  # more would make the page slow to open
 MOST_FAILURES = 50  # different messages
 MOST_FILES = 300  # named for each corpus and status
 
@@ -60,19 +59,6 @@ def outcomes(frame: pd.DataFrame) -> list[Row]:
     """How many samples came to each outcome, and what it means."""
     counts = frame["outcome"].value_counts(sort=False)
     return [{"name": name, "n": int(counts[name]), "what": what} for name, what in OUTCOMES.items() if counts[name]]
-
-
-def answers(frame: pd.DataFrame) -> list[Row]:
-    """Groups of answers by task, density and length, all of them or `MOST_ANSWERS` spread evenly over the cells."""
-    groups: list[Row] = []
-    for row in stats.rows(_spread(frame, MOST_ANSWERS)):
-        key = {"task": row["task"], "density": row["density_asked"], "length": length_labels([row["length_asked"]])[0]}
-        if not groups or groups[-1]["key"] != key:
-            groups.append({"key": key, "samples": []})
-        row["depth_label"] = "none" if row["depth_asked"] is None else depth_labels([row["depth_asked"]])[0]
-        row["place"] = _place(row)
-        groups[-1]["samples"].append(row)
-    return groups
 
 
 def failures(frame: pd.DataFrame) -> list[Row]:
@@ -125,21 +111,3 @@ def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
         yield name, f"{value:,}" if value >= 10_000 else str(value)
     else:
         yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _spread(frame: pd.DataFrame, most: int) -> pd.DataFrame:
-    """At most so many samples, taken from all cells in turn."""
-    axes = ["task", "density_asked", "length_asked", "depth_asked"]
-    turn = frame.groupby(axes, observed=True, dropna=False).cumcount()
-    return frame.loc[turn.sort_values(kind="stable").index[:most]].sort_values(axes, kind="stable")
-
-
-def _place(row: Mapping[str, Any]) -> str:
-    """Where the needle stood."""
-    if row["needle_start"] is None:
-        return "there is none"
-    said = f"tokens {row['needle_start']:,}–{row['needle_end']:,} of {row['haystack_tokens']:,}"
-    if row["depth"] is not None:
-        said += f", {100 * row['depth']:.1f} % deep"
-    where: Sequence[str] = [f"{name} {row[f'needle_{name}']:,}" for name in ("page", "line") if row[f"needle_{name}"]]
-    return ", ".join([said, *([row["needle_file"], *where] if row["needle_file"] else ())])
