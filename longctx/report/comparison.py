@@ -173,7 +173,7 @@ def _flipped(pairs: Sequence[Pair]) -> pd.DataFrame:
         moved = moved.rename(columns=back | {"outcome_first": "other_outcome", "output_text_first": "other_text"})
         moved["run"] = names(pair.second["run"])
         moved = moved.assign(explanation="", finish_reason="", picked_tier="")  # the first run's: not about both
-        moved = moved.assign(picked_start=pd.NA, output_tokens=pd.NA, thinking_tokens=pd.NA)
+        moved[["picked_start", "output_tokens", "thinking_tokens"]] = pd.NA
         parts.append(moved)
     return pd.concat(parts, ignore_index=True)
 
