@@ -1,9 +1,8 @@
 """A prompt of 1,048,576 tokens through a real vLLM engine: a small machine can do it with a tiny model.
 
-The model's weights are random: its answer means nothing, and what is tested is the plumbing. A real sample is built, the
-project's own backend hands it to vLLM, and the engine counts, schedules, computes every layer of and answers the whole
-prompt. Two kinds: ``llama`` (one layer, attention within a sliding window of 1,024 tokens) and ``mamba2`` (two layers).
-Where the machine has a single core to spare, ten minutes may not be enough.
+The model's weights are random: its answer means nothing, and what is tested is the plumbing. A real sample is built,
+the project's own backend hands it to vLLM, and the engine counts it, computes every layer for it and answers. Two
+kinds: ``llama`` (one layer, attention within a sliding window of 1,024 tokens) and ``mamba2`` (two layers).
 
     python benchmarks/million.py [--length 1M] [--kind llama|mamba2]
 """
@@ -108,7 +107,9 @@ def main() -> None:
     print(f"engine         vLLM {about['vllm']} on {about['device']}, {about['threads']} threads, started in", end=" ")
     print(f"{about['start_s']} s; window {about['max_model_len']:,} tokens")
     print(f"prompt tokens  {response.prompt_tokens or 0:,} counted by the engine, {len(sample.prompt_ids):,} built")
-    print(f"answer         {response.output_tokens} tokens ({response.finish_reason}); error: {response.error or 'none'}")
+    print(
+        f"answer         {response.output_tokens} tokens ({response.finish_reason}); error: {response.error or 'none'}"
+    )
     print(f"seconds        {seconds:.1f}, of it {response.ttft_s or 0:.1f} to the first token; {cpu:.1f} CPU seconds")
     print(f"peak memory    {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB, the sample included")
 
