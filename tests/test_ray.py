@@ -161,7 +161,7 @@ def test_samples_of_a_haystack_go_to_the_same_engine(cluster: Any) -> None:
     pids = wait_for_all(backend)
     given = {sample.id: sample for sample in samples(60, 6)}
     answers = list(backend.generate(iter(given.values())))
-    assert Counter(answer.id for answer in answers) == Counter(given)
+    assert Counter(answer.id for answer in answers) == Counter(list(given))
     homes = defaultdict(set)
     for answer in answers:
         assert answer.text == given[answer.id].target and answer.attempts == 1 and not answer.error
