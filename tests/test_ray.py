@@ -55,8 +55,6 @@ def test_few_haystacks_are_remembered_and_nameless_ones_never() -> None:
     for haystack in ("one", "two", "", "three"):
         assert homes.choose(haystack, ["a"], len) == "a"
     assert list(homes._homes) == ["two", "three"]
-    homes.leave("two")
-    assert homes.choose("two", ["b"], len) == "b"
 
 
 def test_options_of_the_cluster_and_of_its_engines_are_told_apart() -> None:

@@ -38,7 +38,3 @@ class Homes(Generic[Engine]):
             if len(self._homes) > self._remembered:
                 self._homes.popitem(last=False)
         return home
-
-    def leave(self, haystack: str) -> None:
-        """Forget where a haystack was at home."""
-        self._homes.pop(haystack, None)
