@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -214,6 +215,7 @@ class RayBackend:
 
 def _connect(options: Options) -> None:
     local = {"include_dashboard": False} if options.address == "local" else {}
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         ray.init(
             address=options.address,
@@ -227,6 +229,9 @@ def _connect(options: Options) -> None:
             f"There is no Ray cluster at address {options.address!r}: {error} `ray start --head` starts one, "
             "--engine-arg address=HOST:PORT names one, and address=local starts one for this run."
         ) from error
+    # What Ray says of a lost process goes to stdout in spite of log_to_driver=False, where a command may print JSON.
+    # There is no public switch; Ray's own debugger uses this one.
+    ray._private.worker._worker_logs_enabled = False
 
 
 def _room(options: Options, gpus: int) -> tuple[int, dict[str, float]]:
