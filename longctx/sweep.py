@@ -30,10 +30,11 @@ _GRID = (
     "controls", "repeat", "voice",
 )  # fmt: skip
 """Fields that say which samples to build."""
-_ELSEWHERE = tuple(
-    f"engine.{name}"
-    for name in ("api_key_env", "attempts", "backoff", "base_url", "concurrency", "patience", "timeout")
-)
+_ELSEWHERE = {
+    "openai": ("api_key_env", "attempts", "backoff", "base_url", "concurrency", "patience", "timeout"),
+    "ray": ("address", "replicas", "num_cpus", "num_gpus", "attempts", "restarts", "patience", "runtime_env"),
+}
+"""Backend → engine arguments that say where and how fast it asks; they change no sample."""
 _OF_DISTRACTORS = ("tier", "distance")
 _SECRETS = ("token", "key", "password", "secret")
 
@@ -224,7 +225,7 @@ def read_sweep(name_or_path: str) -> dict[str, Any]:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What changed between two sweeps' fields, one `field: old → new` each; tables key by key.
 
-    Where and how fast servers are asked (`_ELSEWHERE`) changes no sample, so it may differ.
+    Where and how fast is asked (`_ELSEWHERE`) may differ.
     """
 
     def flat(sweep: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,10 +233,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         return {name: value for name, value in sweep.items() if name not in _TABLES} | tables
 
     before, after = flat(old), flat(new)
+    elsewhere = [f"engine.{name}" for name in _ELSEWHERE.get(str(new.get("backend")), ())]
     return [
         f"{name}: {_shown(before, name)} → {_shown(after, name)}"
         for name in sorted(before.keys() | after.keys())
-        if not (new.get("backend") == "openai" and name in _ELSEWHERE)
+        if name not in elsewhere
         if _shown(before, name) != _shown(after, name)
     ]
 

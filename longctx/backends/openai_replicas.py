@@ -7,11 +7,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from longctx.backends.affinity import Homes
 from longctx.backends.openai_call import Server
 from longctx.backends.openai_errors import Failure
 
 _FIRST, _MOST = 4, 64  # calls at once, where a number is looked for
-_REMEMBERED = 10_000  # haystacks whose server is known
+_REMEMBERED = 10_000  # haystacks of which a server is known to have computed the prefix
 _SOONEST_S = 0.01
 _PING_S = 15.0  # longest pause between two looks at a server that was lost
 
@@ -81,7 +82,7 @@ class Replicas:
 
     def __init__(self, replicas: Sequence[Replica], patience: float, backoff: float) -> None:
         self._all, self._patience, self._backoff = list(replicas), patience, backoff
-        self._home: OrderedDict[str, Replica] = OrderedDict()
+        self._homes: Homes[Replica] = Homes()
         self._changed = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,8 +100,6 @@ class Replicas:
         Raises:
             Failure: no server is alive, and none came back in time.
         """
-        if avoid and self._home.get(haystack) is avoid and self._alive(avoid):
-            self._home.pop(haystack, None)
         replica = self._choose(haystack, avoid)
         replica.homed += 1
         try:
@@ -117,7 +116,8 @@ class Replicas:
                 replica.active += 1
                 if haystack and haystack not in replica.computed:
                     replica.computed[haystack] = False
-                    _forget(replica.computed)
+                    if len(replica.computed) > _REMEMBERED:
+                        replica.computed.popitem(last=False)
                 return replica
         except BaseException:
             replica.homed -= 1
@@ -174,17 +174,8 @@ class Replicas:
         await self.wake()
 
     def _choose(self, haystack: str, avoid: Replica | None = None) -> Replica:
-        home = self._home.get(haystack)
-        if home and home.down_since is None:
-            self._home.move_to_end(haystack)
-            return home
         alive = self._alive(avoid) or self._alive() or self._all
-        chosen = min(alive, key=lambda replica: replica.homed / replica.limit.value)
-        if haystack:
-            self._home[haystack] = chosen
-            self._home.move_to_end(haystack)
-            _forget(self._home)
-        return chosen
+        return self._homes.choose(haystack, alive, lambda replica: replica.homed / replica.limit.value)
 
     def _alive(self, but: Replica | None = None) -> list[Replica]:
         return [replica for replica in self._all if replica.down_since is None and replica is not but]
@@ -193,8 +184,3 @@ class Replicas:
         task = asyncio.get_running_loop().create_task(self.wake())
         self._tasks.add(task)  # a loop holds its tasks only weakly
         task.add_done_callback(self._tasks.discard)
-
-
-def _forget(remembered: OrderedDict[str, bool] | OrderedDict[str, Replica]) -> None:
-    while len(remembered) > _REMEMBERED:
-        remembered.popitem(last=False)

@@ -97,8 +97,10 @@ class VllmBackend:
         """Versions, device, engine arguments, what the engine made of them, and its rotary embedding as loaded."""
         return dict(self._about)
 
-    def generate(self, samples: Iterable[Sample]) -> Iterator[Response]:
+    def generate(self, samples: Iterable[Sample | None]) -> Iterator[Response]:
         """Answer each sample once; a response is yielded as soon as it is there.
+
+        None in place of a sample: there is none yet, and the engine goes on with what it has.
 
         Requests are handed over until they fill the KV cache, so that the engine always has work and yet few prompts
         are in memory. A prefix that several of them share is computed once all the same: vLLM's scheduler finds the
@@ -117,10 +119,14 @@ class VllmBackend:
         try:
             while waiting or not exhausted:
                 while not exhausted and self._has_room(waiting.values()):
-                    sample = next(supply, None)
-                    if sample is None:
+                    try:
+                        sample = next(supply)
+                    except StopIteration:
                         exhausted = True
-                    elif refusal := self._submit(engine, number := str(next(numbers)), sample):
+                        break
+                    if sample is None:
+                        break
+                    if refusal := self._submit(engine, number := str(next(numbers)), sample):
                         yield Response(sample.id, error=refusal)
                     else:
                         waiting[number] = sample
