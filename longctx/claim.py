@@ -132,14 +132,14 @@ def _lacking(found: stats.Frontier, length: int) -> str:
     worst = found.worst[found.worst["length"] == length].iloc[0]
     depth = "" if worst["depth"] < 0 else f"depth {depth_labels([float(worst['depth'])])[0]} and "
     said = f"The worst cell there, {depth}density {worst['density']:g}, had {int(worst['right'])} of {int(worst['n'])} "
-    said += f"right, which shows {100 * worst['bound']:.0f} %. "
+    said += f"right, so that at least {100 * worst['bound']:.0f} % is shown. "
     if worst["passes"]:
         return "A depth or density that was asked at other lengths has no answers there."
     needed = stats.samples_needed(found.accuracy, float(worst["accuracy"]), found.level, POWER)
     if worst["accuracy"] == 1:
         return said + f"With all of them right, {found.needed:,} answers in each cell are needed."
     if needed is None:
-        return said + "That is no more than what was asked for: more samples would not show it."
+        return said + "That share is not above what was asked for: more samples would not show more."
     return (
         said
         + f"If that share is the truth, {needed:,} answers in each cell would show it with {100 * POWER:.0f} % chance."
