@@ -1,8 +1,9 @@
 """Every task at every length over every corpus: exact, canonical, answerable, and not without its needles.
 
-For each sample: the prompt has exactly the length that was asked for, its ids are those of its text encoded whole, every
-recorded span's text stands at its tokens, an independent reader of the text answers it, and the same reader answers
-nothing once the needles are cut out of the text (`niah_absent` alone is then still right). ``make check-tasks``.
+For each sample: the prompt has exactly the length that was asked for, its ids are those of its text encoded whole
+(beyond 128K tokens: of one sample of each task), every recorded span's text stands at its tokens, an independent reader
+of the text answers it, and the same reader is not right once the needles are cut out of the text (`niah_absent` alone
+still is). ``make check-tasks`` asks all lengths over the shipped corpora.
 """
 
 from __future__ import annotations
@@ -96,6 +97,7 @@ class Checker:
     """Checks samples made with one tokenizer, and counts."""
 
     def __init__(self, tokenizer: Tokenizer, tasks: dict[str, Task]) -> None:
+        """Remember with what to read."""
         self.tokenizer, self.tasks = tokenizer, tasks
         self.oracle = Oracle(readers={name: task.reader for name, task in tasks.items() if task.reader})
         self.whole: set[tuple[str, int]] = set()  # task, length beyond `ALL_WHOLE` that were encoded whole
@@ -152,8 +154,8 @@ class Checker:
     def _readers(self, sample: Sample, cell: Cell, counts: Counter[str]) -> None:
         value, answer = self._worth(sample, sample.prompt)
         if value != 1:
-            asked = str(sample.metadata["question"])[:200]
-            raise Wrong(f"the oracle answers {answer[:120]!r} for {str(sample.target)[:120]!r} ({value:.2f}): {asked!r}")
+            wanted, asked = str(sample.target)[:120], str(sample.metadata["question"])[:200]
+            raise Wrong(f"the oracle answers {answer[:120]!r} for {wanted!r} ({value:.2f}): {asked!r}")
         counts["oracle"] += 1
         blind, answer = self._worth(sample, without(sample.prompt, sample.metadata["needles"]))
         if (blind == 1) != (sample.metadata["scorer"] == "absent" or self._nothing(sample)):
