@@ -2,8 +2,8 @@
 # path with blanks or quotes in it stays one path.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check bench \
-	validate-stats validate-frontier lock clean
+.PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check check-tasks \
+	bench validate-stats validate-frontier lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -94,6 +94,9 @@ check: setup  ## ruff, mypy and the fast tests
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m pytest -q -m "not model and not slow"
+
+check-tasks: setup  ## every task at 4K, 128K and 1M: exact, and answered by a reader of the text; LENGTHS=... DOCS=...
+	@$(docs); $(PY) benchmarks/check_tasks.py --length "$${LENGTHS:-4K,128K,1M}" $${DOCS:+--corpus "$$DOCS"}
 
 bench: setup  ## measure what the README's table states
 	@$(PY) benchmarks/bench.py

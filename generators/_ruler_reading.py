@@ -8,7 +8,7 @@ from collections import Counter
 from longctx.backends.reader import names
 
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n(?![^\S\n]+\S)")  # what is indented behind a blank line belongs to what is above
-_REFERENCE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b")
+_REFERENCE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b", re.ASCII)  # Han may touch it
 _HEADER = re.compile(r"^Document \d+:$", re.MULTILINE)
 _KEY = re.compile(r'"([^"\n]+)"')
 _ASSIGNMENT = re.compile(r"\bLET ([A-Z]+) = (\w+)")

@@ -83,7 +83,7 @@ def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\
     gap = missing(closing)
     between = border
     taken: set[int] = set()
-    while gap > min(_WIDE, int(sizes[-1])):
+    while gap > min(_WIDE, _largest_left(sizes, taken)):
         rest = _WIDE // 2 if gap > _WIDE else _NARROW  # what is left to close exactly
         at = int(np.searchsorted(sizes, gap - rest, side="right")) - 1
         while at >= 0 and at in taken:
@@ -106,11 +106,16 @@ def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\
     if not candidates.cuts:
         return _pair(candidates, missing, [*closing, between], joint, gap, taken)
     longer = range(int(np.searchsorted(sizes, gap)), len(sizes))
-    for unit in ([unit for unit in longer if unit not in taken] or near[::-1])[:_CUT_TRIES]:
+    for unit in ([unit for unit in longer if unit not in taken] or near)[:_CUT_TRIES]:
         text = candidates.text(unit)
         for end in _ends(text, lambda end, text=text: missing([*closing, between, text[:end]])):  # type: ignore[misc]
             return [*closing, between, text[:end]]
     return None
+
+
+def _largest_left(sizes: Offsets, taken: set[int]) -> int:
+    """Tokens of the largest that may still be taken: one that is cut short must be longer than the gap."""
+    return next((int(sizes[unit]) for unit in range(len(sizes) - 1, -1, -1) if unit not in taken), 0)
 
 
 def _pair(

@@ -86,6 +86,15 @@ def test_the_reader_answers_from_the_needles_and_from_nothing_else(task: str, se
     assert sample.metadata["length_rule"] == "exact"
 
 
+@pytest.mark.parametrize("voice", ["neutral-de", "neutral-zh"])
+def test_facts_in_two_documents_are_answered_in_other_languages(voice: str) -> None:
+    corpus = Corpora(tokenizer(), voice=voice, repeat=True).get("support", 2500)
+    for seed in range(8):
+        cell = Cell("ruler_qa_2", corpus.name, 2500, 0.5, seed=seed)
+        sample = TASKS["ruler_qa_2"].build(corpus, cell, tokenizer())
+        assert answered(sample, sample.prompt) == 1, sample.metadata["question"]
+
+
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_the_shortest_length_that_an_error_names_is_possible_and_one_less_is_not(task: str) -> None:
     name = task.removeprefix("ruler_")
