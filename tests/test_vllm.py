@@ -196,6 +196,23 @@ def test_the_same_prompts_get_the_same_answers(engine: VllmBackend, smollm2: Pat
 
 
 @pytest.mark.model
+def test_the_engine_goes_on_while_there_is_no_next_sample_yet(engine: VllmBackend, smollm2: Path) -> None:
+    first, *others = prompt_samples(smollm2, 600)
+    answered: list[str] = []
+
+    def supply() -> Iterator[Sample | None]:
+        yield first
+        while not answered:  # would go on for ever in an engine that waits for its next sample
+            yield None
+        yield from others
+
+    for answer in engine.generate(supply()):
+        answered.append(answer.id)
+    assert answered[0] == first.id
+    assert set(answered) == {first.id, *(sample.id for sample in others)}
+
+
+@pytest.mark.model
 def test_an_answer_can_never_be_cut_short_by_the_window(engine: VllmBackend) -> None:
     window = engine.describe()["max_model_len"]
     fits, too_long = sample_of([5] * (window - 24), "fits"), sample_of([5] * (window - 23), "too long")

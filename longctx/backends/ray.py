@@ -205,12 +205,9 @@ class RayBackend:
             )
 
     def _failed(self, asked: Asked) -> Response:
-        times = f"{asked.losses} engine{'s' if asked.losses != 1 else ''}"
-        return Response(
-            asked.sample.id,
-            error=f"{times} died while answering this sample; the last reason: {self._reason}",
-            attempts=max(1, asked.losses),
-        )
+        engines = f"{asked.losses} engine{'s' if asked.losses > 1 else ''} died while answering this sample"
+        what = engines if asked.losses else "every engine was lost before this sample was asked"
+        return Response(asked.sample.id, error=f"{what}; the last reason: {self._reason}", attempts=asked.losses)
 
 
 def _connect(options: Options) -> None:

@@ -141,7 +141,7 @@ engine_argument_option = click.option(
     help="Any argument of the engine; values are read as JSON where they are JSON.",
 )
 _ENGINE = (
-    click.option("--backend", help="vllm; openai, a server; or a double without a model: oracle, lossy."),
+    click.option("--backend", help="vllm; ray, a cluster; openai, a server; or a double: oracle, lossy."),
     click.option("--base-url", multiple=True, metavar="URL", help="openai: a server; more than one share the samples."),
     click.option("--api", help="openai: completions (token ids), chat (messages), or auto."),
     click.option("--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."),
