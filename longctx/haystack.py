@@ -11,19 +11,8 @@ from longctx.corpus import Corpus, Section
 from longctx.cuts import PARAGRAPH
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
-from longctx.placement import (
-    Passage,
-    Places,
-    apart,
-    beside,
-    by_document,
-    draw_passages,
-    find_places,
-    nearest,
-    scatter,
-    unused_sentences,
-    with_inserts,
-)
+from longctx.passages import Passage, by_document, draw_passages, unused_sentences
+from longctx.placement import Places, apart, beside, find_places, nearest, scatter, with_inserts
 from longctx.seams import Slice, decode
 from longctx.tokens import Remembering, Tokenizer
 from longctx.types import Place
@@ -302,4 +291,4 @@ class _Builder:
             gap = gap if gap.count("\n") > 1 else "\n\n"
             return gap, gap
         gap = gap or self.blank  # a sentence in Chinese has no blank behind it; a needle in English wants one
-        return (self.blank if self.corpus.cut_rank[cut] == PARAGRAPH else gap), gap
+        return (self.blank if self.corpus.cut_rank[cut] >= PARAGRAPH else gap), gap

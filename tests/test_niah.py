@@ -9,7 +9,7 @@ import pytest
 import small_tokenizers
 
 from longctx.corpus import Corpora, Corpus
-from longctx.cuts import PARAGRAPH, find_cuts
+from longctx.cuts import OPEN_PARAGRAPH, find_cuts
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.tasks import find_task
 from longctx.tokens import Tokenizer
@@ -179,7 +179,7 @@ def test_many_values_and_many_questions_have_a_needle_each() -> None:
             build("niah_multiquery", variant=(("queries", wrong),))
 
 
-@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9, 1.0])
 @pytest.mark.parametrize("gap", [1, 400, 2000])
 def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: float, gap: int) -> None:
     sample = build("niah_split", length=8000, depth=depth, density=5.0, variant=(("gap", gap),))
@@ -199,7 +199,7 @@ def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: 
     borders = [
         int(np.searchsorted(encoding.starts, begin))
         for begin, rank in zip(cuts.begin.tolist(), cuts.rank.tolist(), strict=True)
-        if rank == PARAGRAPH and begin < closing
+        if rank == OPEN_PARAGRAPH and begin < closing
     ]
     possible = [token - at if behind else at + size - token for token in borders]
     possible.append(room - size - at if behind else at + size)  # the very end, the very beginning
