@@ -15,6 +15,8 @@ _GOES_ON = re.compile(
     | `{3} | ~{3} | \{(?:code|noformat|quote|panel) | [{}\[<] | </ | at\s[\w.$]+\( | Caused\sby: | Traceback
     | \d{1,4}\s*$ | -\s*\d{1,4}\s*- | Page\s\d | Source:\s  # furniture of pages
     | By:|Name:|Title:|Date:|Its:|Attn|/s/|_{3}|\[?SIGNATURE|IN\sWITNESS
+    | （[一二三四五六七八九十\d]{1,3}）
+    | \W{0,4}(?:RECITALS|Recitals|BACKGROUND|Background|PREAMBLE|Preamble|W\s?I\s?T\s?N\s?E\s?S) | Yours\s
     | WHEREAS | NOW,?\sTHEREFORE | AND\sWHEREAS | (?:THE\s)?PARTIES\s(?:HEREBY|HERETO|AGREE)
     | [a-z,;:.)]
     """,
@@ -32,15 +34,19 @@ _LEANS = re.compile(
     r"""(?:It|Its|This|These|Those|That|Such|Thus|Hence|He|She|They|Their|His|Her|Both|Neither|However|Moreover|Further(?:more)?
     |Therefore|Accordingly|Otherwise|Instead|Likewise|Similarly|Consequently|Nevertheless|Nonetheless|Also|Then|But|And|Or|So|Yet
     |Because|(?:Notwithstanding|Subject\sto|Without\slimiting)\sthe\sforegoing|The\s(?:foregoing|above|same|latter|former|following)
-    |In\s(?:such|this|that|these|addition|particular|either|other|each\scase)|For\s(?:example|instance|this|these|such|purposes)|As\sa\sresult
-    |At\sthat|If\s(?:so|not|this|these|such|it|they|no\ssuch)|Upon\ssuch|Any\ssuch|No\ssuch|To\sthis\send
+    |In\s(?:addition|particular|either|other|each\scase)|For\s(?:example|instance|purposes)|As\sa\sresult
+    |\w+\s(?:this|these|such|that)|If\s(?:so|not|this|these|such|it|they|no\ssuch)|Some|Unlike
     |Dies(?:e[mnrs]?|es)?|Er|Sie|Es|Ihre?|Seine?|Dabei|Dazu|Dadurch|Damit|Dann|Darin|Hierzu|Hierbei|Deshalb|Daher|Jedoch
     |Außerdem|Ferner|Zudem|Insoweit|Satz|Gleiches|Das\sgleiche|Die\s(?:vorstehende|genannte)\w*|Solche?\w*)\b
     |Dasselbe|[其该此这但且]|因此|所以|同时|前款|前述|上述|另外|然而|否则""",
     re.VERBOSE,
 )
 _SHOUTED = re.compile(r"[^a-zà-ÿ]{24,}")  # banners, stamps and legends
-_FURNITURE = re.compile(r"Confidential Treatment|COMPETITIVELY HARMFUL|/s/|^(?:By|Name|Title|Date):", re.MULTILINE)
+_FURNITURE = re.compile(
+    r"Confidential Treatment|COMPETITIVELY HARMFUL|duly authorized|/s/|^\s*(?:By|Name|Title|Date):", re.MULTILINE
+)
+_SIGNED = re.compile(r"^\s*By:|/s/", re.MULTILINE)
+_CENTRED = 24  # blanks before a line that is a title, a number of a page or a row of a table
 _COMPANY = re.compile(r"(?:Inc|Corp|Ltd|Co|L\.?L\.?C|L\.?P|N\.V|S\.A|PLC)\.\W*$")
 _ANNOUNCES = re.compile(r"\b(?:as follows|the following|following \w+|below)\W{0,4}$", re.IGNORECASE)
 _VERBLESS = 80  # characters of a paragraph that is a name and no sentence, at most
@@ -67,7 +73,10 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
     before = text[max(begin, end - _TAIL) : end]
     after = text[following : following + _HEAD]
     line = after.split("\n", 1)[0]
-    if _GOES_ON.match(after) or _DEFINES.match(after) or _COLUMNS.search(line) or _ANNOUNCES.search(before):
+    indented = following - text.rfind("\n", 0, following) > _CENTRED and paragraph
+    if indented or _GOES_ON.match(after) or _DEFINES.match(after) or _SIGNED.search(after):
+        return False
+    if _COLUMNS.search(line) or _ANNOUNCES.search(before):
         return False
     last = before.rsplit("\n", 1)[-1].strip()
     if _COLUMNS.search(last) or last.startswith(("|", ">", "<")):
@@ -82,16 +91,16 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
 def is_heading(paragraph: str) -> bool:
     """True for "22.1. Assignment." and "8.2 Indemnification by the Company.": what follows it belongs to it."""
     paragraph = paragraph.strip()
-    if len(paragraph) > 100 or not paragraph.isascii() or paragraph[-1:] not in (".", ":"):
+    if paragraph.rsplit("\n", 1)[-1].startswith("#"):
+        return True
+    if len(paragraph) > 100 or not paragraph.replace("§", "").isascii() or paragraph[-1:] not in (".", ":"):
         return False
     numbered = _NUMBERED.match(paragraph)
     words = (paragraph[numbered.end() :] if numbered else paragraph).strip(".:*_ ").split()
     if len(words) < 4:
-        return len(paragraph) < 60 and (bool(numbered) or len(words) < 4)
+        return len(paragraph) < 60
     bare = [word.strip(",;\"'()&/-") for word in words]
-    return len(words) <= 12 and all(
-        not word or _SMALL.fullmatch(word.lower()) or not word[0].islower() for word in bare
-    )
+    return len(words) <= 12 and not any(word[:1].islower() and not _SMALL.fullmatch(word) for word in bare)
 
 
 def listings(text: str) -> list[tuple[int, int]]:
@@ -99,10 +108,9 @@ def listings(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     opened: re.Match[str] | None = None
     for match in _FENCE.finditer(text):
-        kind = match[0][:4].rstrip("}:")
         if opened is None:
             opened = match
-        elif opened[0][:4].rstrip("}:") == kind and match.start() - opened.end() <= _LONGEST:
+        elif opened[0][:3] == match[0][:3] and match.start() - opened.end() <= _LONGEST:
             found.append((opened.end(), match.start()))
             opened = None
         else:
