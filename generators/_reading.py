@@ -6,17 +6,31 @@ import re
 
 from longctx.backends.reader import find_passages, names
 
-_PARTS = re.compile(r"\(\d+\)\s*")
+_PARTS = re.compile(r"[(（]\d+[)）]\s*")
 _OLD = re.compile(
     r"\b(?:no longer|any ?more|no further|replaced|superseded|withdrawn|withdrew|revoked|repealed|restated|corrected|"
     r"removed|expired|lapsed|deprecated|obsolete)\b|"
-    r"nicht mehr|ersetzt|abgelöst|überholt|aufgehoben|widerrufen|zurückgezogen|gestrichen|ungültig|außer kraft|"
-    r"hinfällig|"
+    r"nicht mehr|ersetzt|abgelöst|überholt|aufgehoben|widerrufen|zurückgezogen|gestrichen|ungültig|"
+    r"außer kraft|hinfällig|"
     r"不再|作废|取代|废止|失效|替换|撤销|停用|过期|更换",
     re.IGNORECASE,
 )
 _CODE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b")
 _TITLE = re.compile(r"^(?:#\s*)?=====\s(.+?)(?:, page \d+)?\s=====$", re.MULTILINE)
+
+_IDENTIFIER = re.compile(r"[A-Za-z]\w*[\d_]\w*")
+_WORDS = re.compile(r"[^\W\d_]{3,}")
+_RUNS = re.compile(r"[\u3400-\u9fff]{2,}")
+# What asks, links or measures, and needs not be said again where the fact is stated.
+_ASKING = re.compile(
+    "the|for|and|are|was|were|has|had|have|did|does|can|must|may|shall|will|its|this|that|with|from|under|into|which|what|how"
+    "|who|much|many|large|each|per|one|amount|dollars?|number|figure|value|percent|percentage|per|date|least|maximum|minimum"
+    "|annual|name|whom|when|where|there|they|our|your|been|being"
+    "|der|die|das|den|dem|des|ein|eine[mnrs]?|und|ist|sind|wird|werden|wurde|hat|von|vom|zum|zur|mit|auf|für|unter|welche[mnrs]?"
+    "|wie|lautet"
+)
+_LINKS = re.compile("是多少|是什么|多少|什么|分别|哪个|请|应|的|在|里|与|是")
+_SHARE = 0.8  # of the question's words that a passage has which states what is asked, at least
 
 
 def _certain(documents: str, question: str) -> list[str]:
@@ -49,6 +63,29 @@ def read_facts(prompt: str, question: str) -> str:
     documents = _before(prompt, question)
     parts = [part.strip() for part in _PARTS.split(question) if part.strip()]
     return "\n".join(found[0] for part in parts if (found := _certain(documents, part)))
+
+
+def read_stated(prompt: str, question: str) -> str:
+    """The passage that states what is asked, in force; nothing where only something else is said of its subject."""
+    documents = _before(prompt, question)
+    return next((text for text in _certain(documents, question) if not _age(text) and _states(text, question)), "")
+
+
+def _states(passage: str, question: str) -> bool:
+    """Does a passage state what is asked, or does it only name its subject: by the question's other words."""
+    subjects = names(question)
+    for name in filter(_IDENTIFIER.fullmatch, subjects):  # code states what it defines
+        return re.search(rf"^(?:def |class )?{name}\b\s*[:=(]", passage, re.MULTILINE) is not None
+    if not all(name in passage for name in subjects):
+        return False
+    for name in subjects:
+        question = question.replace(name, " ")
+    asked = {
+        word[:4] for word in map(str.lower, _WORDS.findall(_RUNS.sub(" ", question))) if not _ASKING.fullmatch(word)
+    }
+    asked |= {run[i : i + 2] for run in _RUNS.findall(_LINKS.sub(" ", question)) for i in range(len(run) - 1)}
+    text = passage.lower()
+    return sum(word in text for word in asked) >= _SHARE * len(asked)
 
 
 def read_all(prompt: str, question: str) -> str:

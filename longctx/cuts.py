@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from longctx.openness import is_heading, is_open, listings
+from longctx.openness import is_broken, is_heading, is_open, listings
 from longctx.types import Document
 
-CUTS_VERSION = "3"  # goes into a corpus's hash: other rules give other haystacks
+CUTS_VERSION = "5"  # goes into a corpus's hash: other rules give other haystacks
 
 LINE = 1  # the end of a line that ends no sentence: a heading, a row of a table, a line of code
 SENTENCE = 2  # between two sentences of a paragraph
@@ -24,8 +24,8 @@ OPEN_PARAGRAPH = 5  # the same outside of lists, tables, definitions and forms; 
 
 # Full stops behind these end no sentence, nor do those behind single letters and bare numbers (initials, "3. Mai").
 _ABBREVIATION = re.compile(
-    "abs|al|apr|approx|apt|art|aug|ave|bldg|blvd|bzw|ca|cf|co|corp|dec|dept|dr|ed|eg|esq|etc|evtl|feb|fig|ggf|gem|hon|ie|inc|incl|inkl|jan|jr|lit|llc|ltd|max"
-    "|messrs|min|mio|mr|mrs|ms|mt|nr|no|nos|nov|oct|op|par|para|pp|prof|rev|sec|sept|sog|sr|st|str|tel|usw|vgl|viz|vol|vs|ziff"
+    "abs|al|apr|approx|apt|art|aug|ave|bldg|blvd|bzw|ca|cf|co|cong|corp|dec|dept|dr|ed|eg|esq|etc|evtl|feb|fed|fig|ggf|gem|hon|ie|inc|incl|inkl|jan|jr|lit|llc|ltd|max"
+    "|messrs|min|mio|mr|mrs|ms|mt|nr|no|nos|nov|oct|op|par|para|pp|prof|pub|reg|rev|sec|sept|sog|sr|st|stat|str|tel|usw|vgl|viz|vol|vs|ziff"
 )
 _STOP = r"""[.!?…]["'”’»)\]]*(?=\s)|[。！？][”’」』）]*"""
 _END = re.compile(_STOP)
@@ -108,7 +108,7 @@ def _weighed(
     at = bisect.bisect_right(inside, (end, len(text))) - 1
     if at >= 0 and end < inside[at][1]:
         return LINE
-    if is_heading(text[(sentence if rank == SENTENCE else paragraph) : end]):
+    if is_broken(text, end, begin) or is_heading(text[(sentence if rank == SENTENCE else paragraph) : end]):
         return LINE
     return rank + is_open(text, paragraph, end, begin, paragraph=rank == PARAGRAPH)
 

@@ -193,7 +193,8 @@ class _Builder:
             else:
                 last = haystack - sizes[index] - before
                 wanted = depth * (haystack - sizes[index]) - before - lead
-                spot = nearest(places, tokens, wanted, last, haystack, self.boundary)
+                taken = [spot for _, spot in order if 0 <= spot < len(places.token)]
+                spot = nearest(places, tokens, wanted, last, haystack, self.boundary, taken)
             around = [[sizes[k] for k in side] for side in (left, right)]
             before_it, after_it = beside(places, tokens, spot, around[0], around[1], self.boundary, NEAR)
             order += [*zip(left, before_it, strict=True), (index, spot), *zip(right, after_it, strict=True)]

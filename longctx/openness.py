@@ -6,6 +6,8 @@ import re
 
 _HEAD, _TAIL = 160, 600  # characters behind and before a place that tell what stands there
 
+_SIGNED = re.compile(r"^\s*By:|/s/", re.MULTILINE)
+_BROKEN = re.compile(r"[,;:.)|]|</|Date:|Name:|Title:|Its:|Signature\s*\|")
 # What goes on with a list, a table, a quotation, a listing, a form, or a page that breaks a sentence in two.
 _GOES_ON = re.compile(
     r"""\(?(?:[a-z]|[ivxlcdm]{1,5}|[A-Z]|\d{1,2})\)[\s.]    # (a) ii) 3)
@@ -14,7 +16,7 @@ _GOES_ON = re.compile(
     | [|>] | \*\*\*\s*$ | [-=_]{3}
     | `{3} | ~{3} | \{(?:code|noformat|quote|panel) | [{}\[<] | </ | at\s[\w.$]+\( | Caused\sby: | Traceback
     | \d{1,4}\s*$ | -\s*\d{1,4}\s*- | Page\s\d | Source:\s  # furniture of pages
-    | By:|Name:|Title:|Date:|Its:|Attn|/s/|_{3}|\[?SIGNATURE|IN\sWITNESS
+    | Attn|_{3}|\[?SIGNATURE|IN\sWITNESS
     | （[一二三四五六七八九十\d]{1,3}）
     | \W{0,4}(?:RECITALS|Recitals|BACKGROUND|Background|PREAMBLE|Preamble|W\s?I\s?T\s?N\s?E\s?S) | Yours\s
     | WHEREAS | NOW,?\sTHEREFORE | AND\sWHEREAS | (?:THE\s)?PARTIES\s(?:HEREBY|HERETO|AGREE)
@@ -38,14 +40,13 @@ _LEANS = re.compile(
     |\w+\s(?:this|these|such|that)|If\s(?:so|not|this|these|such|it|they|no\ssuch)|Some|Unlike
     |Dies(?:e[mnrs]?|es)?|Er|Sie|Es|Ihre?|Seine?|Dabei|Dazu|Dadurch|Damit|Dann|Darin|Hierzu|Hierbei|Deshalb|Daher|Jedoch
     |Außerdem|Ferner|Zudem|Insoweit|Satz|Gleiches|Das\sgleiche|Die\s(?:vorstehende|genannte)\w*|Solche?\w*)\b
-    |Dasselbe|[其该此这但且]|因此|所以|同时|前款|前述|上述|另外|然而|否则""",
+    |\d+\s(?:U\.S\.C|C\.F\.R)|(?:See|Cf\.|Id\.|Vgl\.|Siehe)\s|§|Dasselbe|[其该此这但且]|因此|所以|同时|前款|前述|上述|另外|然而|否则""",
     re.VERBOSE,
 )
 _SHOUTED = re.compile(r"[^a-zà-ÿ]{24,}")  # banners, stamps and legends
 _FURNITURE = re.compile(
     r"Confidential Treatment|COMPETITIVELY HARMFUL|duly authorized|/s/|^\s*(?:By|Name|Title|Date):", re.MULTILINE
 )
-_SIGNED = re.compile(r"^\s*By:|/s/", re.MULTILINE)
 _CENTRED = 24  # blanks before a line that is a title, a number of a page or a row of a table
 _COMPANY = re.compile(r"(?:Inc|Corp|Ltd|Co|L\.?L\.?C|L\.?P|N\.V|S\.A|PLC)\.\W*$")
 _ANNOUNCES = re.compile(r"\b(?:as follows|the following|following \w+|below)\W{0,4}$", re.IGNORECASE)
@@ -55,6 +56,7 @@ _LONGEST = 30_000  # characters of a listing; what seems longer was not closed
 _SMALL = re.compile(
     "an?|and|as|at|but|by|for|from|in|into|of|on|or|other|over|the|their|to|under|upon|with|without|between"
 )
+_UNSPACED = re.compile(r"[\u3040-\u9fff]")
 _NUMBERED = re.compile(
     r"(?:§|ARTICLE|Article|SECTION|Section|Sec\.)?\s*(?:\d+(?:\.\d+)*[.)]?|[IVXLC]+[.)]|[A-Z][.)])\s+"
 )
@@ -74,7 +76,7 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
     after = text[following : following + _HEAD]
     line = after.split("\n", 1)[0]
     indented = following - text.rfind("\n", 0, following) > _CENTRED and paragraph
-    if indented or _GOES_ON.match(after) or _DEFINES.match(after) or _SIGNED.search(after):
+    if indented or _GOES_ON.match(after) or _DEFINES.match(after):
         return False
     if _COLUMNS.search(line) or _ANNOUNCES.search(before):
         return False
@@ -88,12 +90,18 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
     return not _LEANS.match(after)
 
 
+def is_broken(text: str, end: int, following: int) -> bool:
+    """True where a sentence, an element of a page or a block of signatures goes on behind a place."""
+    after = text[following : following + _HEAD]
+    return after[:1].islower() or bool(_BROKEN.match(after) or _SIGNED.search(after)) or text[end - 1 : end] in ",;:("
+
+
 def is_heading(paragraph: str) -> bool:
     """True for "22.1. Assignment." and "8.2 Indemnification by the Company.": what follows it belongs to it."""
     paragraph = paragraph.strip()
     if paragraph.rsplit("\n", 1)[-1].startswith("#"):
         return True
-    if len(paragraph) > 100 or not paragraph.replace("§", "").isascii() or paragraph[-1:] not in (".", ":"):
+    if len(paragraph) > 100 or _UNSPACED.search(paragraph) or paragraph[-1:] not in (".", ":"):
         return False
     numbered = _NUMBERED.match(paragraph)
     words = (paragraph[numbered.end() :] if numbered else paragraph).strip(".:*_ ").split()

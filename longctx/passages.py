@@ -20,6 +20,7 @@ _PASSAGE = 2048  # tokens of a passage at least, so that a short haystack reads 
 _CODE_PASSAGE = 512  # the same in code, whose definitions are long: the borders of passages are places for needles
 _PASSAGES = 32  # about as many passages make a long haystack
 _MIXED_PASSAGE, _MIXED_PASSAGES = 256, 128  # the same in a mixed corpus, whose parts take turns
+_HUGE = 4  # times as long as a passage should be: hardly a place for anything
 _SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
 _ENOUGH = 64  # sentences among which one of the right size can be hoped for
 
@@ -57,7 +58,7 @@ def draw_passages(
         least = _CODE_PASSAGE if section.voice.boundary == "definition" else _PASSAGE
         size = max(_MIXED_PASSAGE, tokens // _MIXED_PASSAGES) if mixed else max(least, tokens // _PASSAGES)
         blocks = partial(_blocks, corpus, section, size, rng, exclude)
-        passages += _draw(corpus, section, round(section.share * tokens), blocks, rng)
+        passages += _draw(corpus, section, round(section.share * tokens), blocks, rng, huge=_HUGE * size)
     if mixed:
         rng.shuffle(passages)
         own = [index for index, passage in enumerate(passages) if host.first <= passage.first < host.last]
@@ -67,7 +68,7 @@ def draw_passages(
 
 
 def _draw(
-    corpus: Corpus, section: Section, tokens: int, blocks: Callable[[], list[Passage]], rng: random.Random
+    corpus: Corpus, section: Section, tokens: int, blocks: Callable[[], list[Passage]], rng: random.Random, huge: int
 ) -> list[Passage]:
     total = int(corpus.cut_token[section.last] - corpus.cut_token[section.first])
     if tokens > total and not corpus.repeat:
@@ -80,6 +81,7 @@ def _draw(
     while left > 0:
         dealt, before = blocks(), left
         rng.shuffle(dealt)
+        dealt.sort(key=lambda block: size_of(corpus, block) > huge)  # a table without a place in it serves last
         for block in dealt:
             size = size_of(corpus, block)
             taken = block if size <= left else _shorten(corpus, block, left)

@@ -37,7 +37,7 @@ def _steps(*steps: Sequence[int]) -> tuple[npt.NDArray[np.bool_], ...]:
 # lists too, serve only where there is nothing else at all.
 _WANTED: dict[Boundary, tuple[npt.NDArray[np.bool_], ...]] = {
     "paragraph": _steps([OPEN_PARAGRAPH], [PARAGRAPH, OPEN_SENTENCE], [SENTENCE], [LINE]),
-    "sentence": _steps([OPEN_SENTENCE, OPEN_PARAGRAPH], [SENTENCE, PARAGRAPH], [LINE]),
+    "sentence": _steps([OPEN_PARAGRAPH], [OPEN_SENTENCE], [SENTENCE, PARAGRAPH], [LINE]),
     "definition": _steps([OPEN_PARAGRAPH], [PARAGRAPH], [LINE]),
 }
 
@@ -84,21 +84,16 @@ def find_places(
     token = corpus.cut_token[cut] - corpus.cut_token[firsts[passage]] + offsets[passage] if len(cut) else cut
     rank = corpus.cut_rank[cut]
     if len(cut):
+        before = np.where(cut == firsts[passage], lasts[passage - 1], cut) - 1  # of the text in front of a place
         border = (cut == firsts[passage]) | (cut == lasts[passage])
-        rank[border] = np.maximum(rank[border], PARAGRAPH)  # passages are joined by a blank line
-        if host.voice.boundary == "definition":
-            rank[~_in_code(corpus, cut)] = LINE
+        # Passages are joined by a blank line; one that was cut short may end in the middle of a sentence.
+        whole = corpus.cut_rank[before + 1] >= SENTENCE
+        rank[border] = np.where(whole, np.maximum(rank, PARAGRAPH), LINE)[border]
+        if host.voice.boundary == "definition":  # not among the papers of a code base
+            code = np.array([stretch.format == "code" for stretch in corpus.documents])
+            documents = (np.searchsorted(corpus.document_cuts, at, side="right") - 1 for at in (before, cut))
+            rank[~np.logical_and(*(code[document] for document in documents))] = LINE
     return Places(passage, cut, token, rank)
-
-
-def _in_code(corpus: Corpus, cut: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """(p,) True where a cut lies in code or behind its end, not among the papers of a code base."""
-    code = np.array([stretch.format == "code" for stretch in corpus.documents])
-    begins = corpus.document_cuts
-    document = np.searchsorted(begins, cut, side="right") - 1
-    before = np.maximum(document - (begins[document] == cut), 0)
-    inside: npt.NDArray[np.bool_] = code[document] & code[before]
-    return inside
 
 
 def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary, away: float | None = None) -> list[int]:
@@ -196,7 +191,15 @@ def _nearest_free(free: npt.NDArray[np.bool_], at: int) -> int:
     raise AssertionError("more places asked for than there are")
 
 
-def nearest(places: Places, tokens: Reals, wanted: float, last: float, haystack: int, boundary: Boundary) -> int:
+def nearest(
+    places: Places,
+    tokens: Reals,
+    wanted: float,
+    last: float,
+    haystack: int,
+    boundary: Boundary,
+    taken: Sequence[int] = (),
+) -> int:
     """Place nearest to `wanted`, at the boundary that a voice prefers where one is near enough.
 
     Args:
@@ -206,12 +209,15 @@ def nearest(places: Places, tokens: Reals, wanted: float, last: float, haystack:
         last: tokens before the needle where it stands at the very end.
         haystack: tokens of the haystack.
         boundary: where the voice's needles stand.
+        taken: places where something stands already: kept away from if there are others.
 
     Returns:
         Index into `places`; -1 for the very beginning, the number of places for the very end, where these are nearer.
     """
     tolerance = max(_TOLERANCE * haystack, _TOLERANCE_TOKENS)
-    best, distance = _nearest_inner(places.rank, tokens, wanted, tolerance, boundary)
+    rank = places.rank.copy()
+    rank[list(taken)] = LINE
+    best, distance = _nearest_inner(rank, tokens, wanted, tolerance, boundary)
     if min(wanted, last - wanted) < distance:
         return -1 if wanted <= last - wanted else len(tokens)
     return best
