@@ -14,7 +14,7 @@ import numpy.typing as npt
 from longctx.openness import is_broken, is_heading, is_open, listings
 from longctx.types import Document
 
-CUTS_VERSION = "5"  # goes into a corpus's hash: other rules give other haystacks
+CUTS_VERSION = "7"  # goes into a corpus's hash: other rules give other haystacks
 
 LINE = 1  # the end of a line that ends no sentence: a heading, a row of a table, a line of code
 SENTENCE = 2  # between two sentences of a paragraph

@@ -19,7 +19,7 @@ _GOES_ON = re.compile(
     | Attn|_{3}|\[?SIGNATURE|IN\sWITNESS
     | （[一二三四五六七八九十\d]{1,3}）
     | \W{0,4}(?:RECITALS|Recitals|BACKGROUND|Background|PREAMBLE|Preamble|W\s?I\s?T\s?N\s?E\s?S) | Yours\s
-    | WHEREAS | NOW,?\sTHEREFORE | AND\sWHEREAS | (?:THE\s)?PARTIES\s(?:HEREBY|HERETO|AGREE)
+    | WHEREAS | NOW,?\sTHEREFORE | Now,?\stherefore | AND\sWHEREAS | (?:THE\s)?PARTIES\s(?:HEREBY|HERETO|AGREE)
     | [a-z,;:.)]
     """,
     re.VERBOSE | re.MULTILINE,
@@ -44,6 +44,7 @@ _LEANS = re.compile(
     re.VERBOSE,
 )
 _SHOUTED = re.compile(r"[^a-zà-ÿ]{24,}")  # banners, stamps and legends
+_STAMP = re.compile(r"[A-Z][^a-zà-ÿ]{60}$")  # the end of one
 _FURNITURE = re.compile(
     r"Confidential Treatment|COMPETITIVELY HARMFUL|duly authorized|/s/|^\s*(?:By|Name|Title|Date):", re.MULTILINE
 )
@@ -58,7 +59,7 @@ _SMALL = re.compile(
 )
 _UNSPACED = re.compile(r"[\u3040-\u9fff]")
 _NUMBERED = re.compile(
-    r"(?:§|ARTICLE|Article|SECTION|Section|Sec\.)?\s*(?:\d+(?:\.\d+)*[.)]?|[IVXLC]+[.)]|[A-Z][.)])\s+"
+    r"(?:§|ARTICLE|Article|SECTION|Section|Sec\.)?\s*(?:\d+(?:\.\d+)*[.)]?|[IVXLC]+[.)]|[A-Z][.)]|\([a-z]{1,3}\))\s+"
 )
 
 
@@ -78,7 +79,7 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
     indented = following - text.rfind("\n", 0, following) > _CENTRED and paragraph
     if indented or _GOES_ON.match(after) or _DEFINES.match(after):
         return False
-    if _COLUMNS.search(line) or _ANNOUNCES.search(before):
+    if _STAMP.search(before) or _COLUMNS.search(line):
         return False
     last = before.rsplit("\n", 1)[-1].strip()
     if _COLUMNS.search(last) or last.startswith(("|", ">", "<")):
@@ -92,13 +93,19 @@ def is_open(text: str, begin: int, end: int, following: int, *, paragraph: bool)
 
 def is_broken(text: str, end: int, following: int) -> bool:
     """True where a sentence, an element of a page or a block of signatures goes on behind a place."""
+    if text[end - 1 : end] in ",;:(":
+        return True
     after = text[following : following + _HEAD]
-    return after[:1].islower() or bool(_BROKEN.match(after) or _SIGNED.search(after)) or text[end - 1 : end] in ",;:("
+    return (
+        after[:1].islower()
+        or bool(_BROKEN.match(after) or _SIGNED.search(after))
+        or bool(_ANNOUNCES.search(text, max(0, end - 40), end))
+    )
 
 
 def is_heading(paragraph: str) -> bool:
     """True for "22.1. Assignment." and "8.2 Indemnification by the Company.": what follows it belongs to it."""
-    paragraph = paragraph.strip()
+    paragraph = paragraph.strip(" \n\t*_")
     if paragraph.rsplit("\n", 1)[-1].startswith("#"):
         return True
     if len(paragraph) > 100 or _UNSPACED.search(paragraph) or paragraph[-1:] not in (".", ":"):

@@ -87,8 +87,8 @@ def find_places(
         before = np.where(cut == firsts[passage], lasts[passage - 1], cut) - 1  # of the text in front of a place
         border = (cut == firsts[passage]) | (cut == lasts[passage])
         # Passages are joined by a blank line; one that was cut short may end in the middle of a sentence.
-        whole = corpus.cut_rank[before + 1] >= SENTENCE
-        rank[border] = np.where(whole, np.maximum(rank, PARAGRAPH), LINE)[border]
+        ends = corpus.cut_rank[before + 1]
+        rank[border] = np.where(ends >= SENTENCE, np.maximum(rank, PARAGRAPH), LINE)[border]
         if host.voice.boundary == "definition":  # not among the papers of a code base
             code = np.array([stretch.format == "code" for stretch in corpus.documents])
             documents = (np.searchsorted(corpus.document_cuts, at, side="right") - 1 for at in (before, cut))
