@@ -11,7 +11,7 @@ from longctx.corpus import Corpus, Section
 from longctx.cuts import PARAGRAPH
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
-from longctx.passages import Passage, by_document, draw_passages, unused_sentences
+from longctx.passages import Passage, by_document, check_size, draw_passages, unused_sentences
 from longctx.placement import Places, apart, beside, find_places, nearest, scatter, with_inserts
 from longctx.seams import Slice, decode
 from longctx.tokens import Remembering, Tokenizer
@@ -136,7 +136,11 @@ class _Builder:
                 repeated = drawn > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:
-                raise ImpossibleSample(f"No filler of corpus {corpus.name!r} gives exactly {length:,} tokens.")
+                check_size(corpus, haystack - self.most)
+                raise ImpossibleSample(
+                    f"No filler of corpus {corpus.name!r}, which has {corpus.tokens:,} tokens, gives exactly "
+                    f"{length:,} tokens. Add documents or ask for another length."
+                )
             # Doubled, not grown by what is missing: seams differ by a token or two with the needle's depth, and the
             # passages must not.
             wanted = reserve + max(0, -gap) + LEAST_FILLER

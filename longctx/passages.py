@@ -67,15 +67,29 @@ def draw_passages(
     return passages
 
 
-def _draw(
-    corpus: Corpus, section: Section, tokens: int, blocks: Callable[[], list[Passage]], rng: random.Random, huge: int
-) -> list[Passage]:
+def check_size(corpus: Corpus, tokens: int) -> None:
+    """Refuse more filler than the corpus has.
+
+    Raises:
+        CorpusError: a section has fewer tokens than its share and passages may not recur.
+    """
+    for section in corpus.sections:
+        _check_section(corpus, section, round(section.share * tokens))
+
+
+def _check_section(corpus: Corpus, section: Section, tokens: int) -> None:
     total = int(corpus.cut_token[section.last] - corpus.cut_token[section.first])
     if tokens > total and not corpus.repeat:
         raise CorpusError(
             f"Corpus {section.name!r} has {total:,} tokens; {tokens:,} tokens of filler were asked for. "
             "Add documents, ask for a shorter length, or allow passages to recur with --repeat."
         )
+
+
+def _draw(
+    corpus: Corpus, section: Section, tokens: int, blocks: Callable[[], list[Passage]], rng: random.Random, huge: int
+) -> list[Passage]:
+    _check_section(corpus, section, tokens)
     passages: list[Passage] = []
     left = tokens
     while left > 0:
