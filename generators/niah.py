@@ -22,12 +22,13 @@ from longctx.types import Cell, Sample
 from longctx.voice import Fact, FactTemplate, Voice, draw_distinct, pick_template
 
 from ._kinds import KINDS, KindFact, kind_fact
-from ._reading import read_all, read_facts, read_grounded, read_halves
+from ._reading import read_all, read_facts, read_grounded, read_halves, read_stated
 
 _DRAWS = 12  # times that other facts are drawn when the filler holds one by chance
 _TIERS = ("template", "entity", "superseded")
 _DISTANCES = ("uniform", "near", "far")
 _MOST = 64  # needles of one question
+_APART = 0.05  # of the haystack: what a needle keeps away from its question's first, where there is no gap
 _COMMON = {
     "fact": "name of the fact to ask about, one of the corpus's voice; drawn by seed where it is not given",
     "escape": "true: the prompt says what to answer where the documents do not state the fact; niah_absent's default",
@@ -68,7 +69,7 @@ def niah_single(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     return _sample(corpus, cell, tokenizer, _single)
 
 
-@task("niah_absent", scorer="absent", shares_haystack=True, variants=_TIERED)
+@task("niah_absent", scorer="absent", shares_haystack=True, variants=_TIERED, reader=read_stated)
 def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     """The same question over the same filler and distractors, with the needle left out.
 
@@ -184,7 +185,7 @@ def grounded(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
 
 
 _FILE = {
-    "de": " Nenne auch die Datei, in der es steht, so wie sie über ihrem Text genannt ist.",
+    "de": " Nennen Sie auch die Datei, in der dies steht, so wie sie über ihrem Text genannt ist.",
     "en": " Name also the file that states it, as it is named above its text.",
     "zh": "另请写出载有该内容的文件名，与正文上方所示的名称一致。",
 }
@@ -266,12 +267,9 @@ def _multiquery(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], 
     alike: list[Fact] = []
     for index, (each, fact) in enumerate(zip(asked, facts, strict=True)):
         alike += asker.alike(each, fact, rng, seen, len(range(index, count, total)))
-    joint = "" if asker.voice.language == "zh" else " "
-    text = (
-        joint.join(f"({index}) {fact.question}" for index, fact in enumerate(facts, 1))
-        if total > 1
-        else facts[0].question
-    )
+    joint, mark = ("", "（{}）{}") if asker.voice.language == "zh" else (" ", "({}) {}")
+    numbered = joint.join(mark.format(index, fact.question) for index, fact in enumerate(facts, 1))
+    text = numbered if total > 1 else facts[0].question
     values = [fact.value for fact in facts]
     return _Question(text, values, [fact.needle for fact in facts], values, [fact.key for fact in facts], alike)
 
@@ -391,6 +389,12 @@ def _room(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: Sequence[_For
     return cell.length - max(tokenizer.count(before) + tokenizer.count(after) for before, after in rendered)
 
 
+def _elsewhere(rng: random.Random, depth: float) -> float:
+    """A depth that is not the needle's own: needles that belong together do not stand side by side."""
+    at = rng.random() * (1 - 2 * _APART)
+    return at + 2 * _APART if at > depth - _APART else at
+
+
 def _inserts(
     questions: Sequence[_Question],
     depths: Sequence[float],
@@ -408,7 +412,7 @@ def _inserts(
         firsts.append(len(inserts))
         rng = random.Random(f"{seed}:depths:{index}")
         for place, (text, value) in enumerate(zip(question.needles, question.values, strict=True)):
-            at = depth if place == 0 else None if question.after else rng.random()
+            at = depth if place == 0 else None if question.after else _elsewhere(rng, depth)
             if index == asked:
                 mine.append(len(inserts))
             gap = question.after if place else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import bisect
 import re
 import warnings
 from typing import NamedTuple
@@ -10,25 +11,28 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from longctx.openness import is_broken, is_heading, is_open, listings
 from longctx.types import Document
 
-CUTS_VERSION = "1"  # goes into a corpus's hash: other rules give other haystacks
+CUTS_VERSION = "7"  # goes into a corpus's hash: other rules give other haystacks
 
 LINE = 1  # the end of a line that ends no sentence: a heading, a row of a table, a line of code
 SENTENCE = 2  # between two sentences of a paragraph
-PARAGRAPH = 3  # between two paragraphs, the first of which ends a sentence; before a top-level definition in code
+OPEN_SENTENCE = 3  # the same where the second does not lean on the first: something of its own may stand there
+PARAGRAPH = 4  # between two paragraphs, the first of which ends a sentence
+OPEN_PARAGRAPH = 5  # the same outside of lists, tables, definitions and forms; before a top-level definition in code
 
 # Full stops behind these end no sentence, nor do those behind single letters and bare numbers (initials, "3. Mai").
 _ABBREVIATION = re.compile(
-    "abs|al|approx|art|bzw|ca|cf|co|corp|dept|dr|ed|eg|esq|etc|evtl|fig|ggf|gem|hon|ie|inc|incl|inkl|jr|lit|llc|ltd|max"
-    "|messrs|min|mio|mr|mrs|ms|mt|nr|no|nos|op|par|para|pp|prof|rev|sec|sog|sr|st|str|tel|usw|vgl|viz|vol|vs|ziff"
+    "abs|al|apr|approx|apt|art|aug|ave|bldg|blvd|bzw|ca|cf|co|cong|corp|dec|dept|dr|ed|eg|esq|etc|evtl|feb|fed|fig|ggf|gem|hon|ie|inc|incl|inkl|jan|jr|lit|llc|ltd|max"
+    "|messrs|min|mio|mr|mrs|ms|mt|nr|no|nos|nov|oct|op|par|para|pp|prof|pub|reg|rev|sec|sept|sog|sr|st|stat|str|tel|usw|vgl|viz|vol|vs|ziff"
 )
 _STOP = r"""[.!?…]["'”’»)\]]*(?=\s)|[。！？][”’」』）]*"""
 _END = re.compile(_STOP)
 _BLANK = re.compile(r"\n(?:[ \t\u00a0]*\n)+")
 _NEWLINE = re.compile(r"\n")
 _VISIBLE = re.compile(r"\S")
-_NO_WORD = re.compile(r"\d+|\w|(\w\.)+\w")
+_NO_WORD = re.compile(r"\d+|\w|(\w\.)+\w|\W+")
 _OPENS = re.compile(r"""["'“‘«(\[•*_#>-]*[\w“„«(\[§$€£]""")
 _TERMINAL = re.compile(r"""[.!?。！？…]["'”’»)\]」』）*_]*$""")
 # Languages without a parser at hand: a blank line, then something at the margin that neither closes a block nor
@@ -54,7 +58,7 @@ def find_cuts(document: Document) -> Cuts:
 
     if document.format == "code":
         for offset in _definitions(document):
-            mark(_gap_start(text, offset), PARAGRAPH)
+            mark(_gap_start(text, offset), OPEN_PARAGRAPH)
     else:
         for match in _END.finditer(text):
             if _ends_sentence(text, match):
@@ -64,7 +68,7 @@ def find_cuts(document: Document) -> Cuts:
             mark(_gap_start(text, match.end()), PARAGRAPH if _TERMINAL.search(line) else LINE)
     for match in _NEWLINE.finditer(text):
         mark(_gap_start(text, match.end()), LINE)
-    return _as_cuts(text, ranks)
+    return _as_cuts(text, ranks, prose=document.format != "code")
 
 
 def _gap_start(text: str, offset: int) -> int:
@@ -74,9 +78,10 @@ def _gap_start(text: str, offset: int) -> int:
     return offset
 
 
-def _as_cuts(text: str, ranks: dict[int, int]) -> Cuts:
+def _as_cuts(text: str, ranks: dict[int, int], *, prose: bool) -> Cuts:
     ends, begins, kinds = [], [], []
-    previous = 0
+    inside = listings(text) if prose else []
+    previous = paragraph = 0  # where the sentence and the paragraph begin
     for end in sorted(ranks):
         following = _VISIBLE.search(text, end)
         if end == 0 or following is None:
@@ -86,15 +91,26 @@ def _as_cuts(text: str, ranks: dict[int, int]) -> Cuts:
         # Code keeps the indentation of the line that follows.
         line = text.rfind("\n", end, begin) + 1
         begins.append(line if line > end else begin)
-        heading = ranks[end] == SENTENCE and _is_heading(text[previous:end])
-        kinds.append(LINE if heading else ranks[end])
+        rank = ranks[end]
+        if prose and rank >= SENTENCE:
+            rank = _weighed(text, rank, previous, paragraph, end, begin, inside)
+        kinds.append(rank)
         previous = begin
+        if text.count("\n", end, begin) > 1:
+            paragraph = begin
     return Cuts(np.array(ends, np.int64), np.array(begins, np.int64), np.array(kinds, np.uint8))
 
 
-def _is_heading(sentence: str) -> bool:
-    """True for "22.1. Assignment." and the like: what follows it belongs to it."""
-    return len(sentence) < 60 and sentence.isascii() and len(sentence.split()) < 4
+def _weighed(
+    text: str, rank: int, sentence: int, paragraph: int, end: int, begin: int, inside: list[tuple[int, int]]
+) -> int:
+    """The rank of a cut by what stands around it: a LINE where nothing else should stand there."""
+    at = bisect.bisect_right(inside, (end, len(text))) - 1
+    if at >= 0 and end < inside[at][1]:
+        return LINE
+    if is_broken(text, end, begin) or is_heading(text[(sentence if rank == SENTENCE else paragraph) : end]):
+        return LINE
+    return rank + is_open(text, paragraph, end, begin, paragraph=rank == PARAGRAPH)
 
 
 def _ends_sentence(text: str, match: re.Match[str]) -> bool:
@@ -111,7 +127,11 @@ def _ends_sentence(text: str, match: re.Match[str]) -> bool:
         return True
     before = text[max(0, match.start() - 24) : match.start()]
     word = re.search(r"[\w.&]*$", before)[0]  # type: ignore[index]
-    return bool(word) and not _ABBREVIATION.fullmatch(word.replace(".", "").lower()) and not _NO_WORD.fullmatch(word)
+    return (
+        bool(re.search(r"\w", word))
+        and not _ABBREVIATION.fullmatch(word.replace(".", "").lower())
+        and not _NO_WORD.fullmatch(word)
+    )
 
 
 def _definitions(document: Document) -> list[int]:

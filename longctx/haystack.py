@@ -11,19 +11,8 @@ from longctx.corpus import Corpus, Section
 from longctx.cuts import PARAGRAPH
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
-from longctx.placement import (
-    Passage,
-    Places,
-    apart,
-    beside,
-    by_document,
-    draw_passages,
-    find_places,
-    nearest,
-    scatter,
-    unused_sentences,
-    with_inserts,
-)
+from longctx.passages import Passage, by_document, check_size, draw_passages, unused_sentences
+from longctx.placement import Places, apart, beside, find_places, nearest, scatter, with_inserts
 from longctx.seams import Slice, decode
 from longctx.tokens import Remembering, Tokenizer
 from longctx.types import Place
@@ -147,7 +136,11 @@ class _Builder:
                 repeated = drawn > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:
-                raise ImpossibleSample(f"No filler of corpus {corpus.name!r} gives exactly {length:,} tokens.")
+                check_size(corpus, haystack - self.most)
+                raise ImpossibleSample(
+                    f"No filler of corpus {corpus.name!r}, which has {corpus.tokens:,} tokens, gives exactly "
+                    f"{length:,} tokens. Add documents or ask for another length."
+                )
             # Doubled, not grown by what is missing: seams differ by a token or two with the needle's depth, and the
             # passages must not.
             wanted = reserve + max(0, -gap) + LEAST_FILLER
@@ -204,7 +197,8 @@ class _Builder:
             else:
                 last = haystack - sizes[index] - before
                 wanted = depth * (haystack - sizes[index]) - before - lead
-                spot = nearest(places, tokens, wanted, last, haystack, self.boundary)
+                taken = [spot for _, spot in order if 0 <= spot < len(places.token)]
+                spot = nearest(places, tokens, wanted, last, haystack, self.boundary, taken)
             around = [[sizes[k] for k in side] for side in (left, right)]
             before_it, after_it = beside(places, tokens, spot, around[0], around[1], self.boundary, NEAR)
             order += [*zip(left, before_it, strict=True), (index, spot), *zip(right, after_it, strict=True)]
@@ -302,4 +296,4 @@ class _Builder:
             gap = gap if gap.count("\n") > 1 else "\n\n"
             return gap, gap
         gap = gap or self.blank  # a sentence in Chinese has no blank behind it; a needle in English wants one
-        return (self.blank if self.corpus.cut_rank[cut] == PARAGRAPH else gap), gap
+        return (self.blank if self.corpus.cut_rank[cut] >= PARAGRAPH else gap), gap

@@ -151,7 +151,9 @@ def draw(slot: Mapping[str, Any], rng: random.Random, language: str) -> str:
             low, high = (date.fromisoformat(str(slot[side])) for side in ("low", "high"))
             day = low + timedelta(days=rng.randint(0, (high - low).days))
             form = str(slot.get("format", "%d %B %Y"))
-            return day.strftime(form.replace("%d", str(day.day)) if " " in form else form)  # written out: no leading 0
+            if " " in form or "年" in form:  # written out: no leading 0
+                form = form.replace("%d", str(day.day)).replace("%m月", f"{day.month}月")
+            return day.strftime(form)
         if kind == "version":
             return f"{rng.randint(1, 19)}.{rng.randint(0, 29)}.{rng.randint(0, 99)}"
     except KeyError as missing:

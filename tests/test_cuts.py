@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from longctx.cuts import LINE, PARAGRAPH, SENTENCE, find_cuts, in_bytes
+from longctx.cuts import LINE, OPEN_PARAGRAPH, OPEN_SENTENCE, PARAGRAPH, SENTENCE, find_cuts, in_bytes
 from longctx.tokens import byte_offsets
 from longctx.types import Document
 
@@ -106,3 +106,38 @@ def test_cuts_in_bytes_are_the_same_places() -> None:
     cuts, raw = find_cuts(document), text.encode()
     for cut, in_raw in zip(cuts.begin, in_bytes(cuts, byte_offsets(text)).begin, strict=True):
         assert raw[in_raw:].decode() == text[cut:]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fees are due.\n\n8.2 Indemnification by the Company.\n\nThe Company pays all of it.",
+        "The Company pays.\n\n**12. Fees.**\n\nThey are due at once.",
+        "It is paid so: ● $30,000 as a down payment. ● $20,000 on delivery of it.",
+        "The error is the following one.\n\n~~~\nTrace of it\n~~~",
+        "It fails like this:\n\n```\nIt is bad here.\n\nIt is worse there.\n```",
+        "They signed this agreement today.\n\nBy: /s/ J. Smith",
+        "The sum is paid to the Purchaser on each of the dates.\n\nand to nobody else.",
+    ],
+)
+def test_nothing_stands_where_the_text_goes_on(text: str) -> None:
+    cuts = find_cuts(Document("a.txt", text, "text"))
+    inner = [rank for end, rank in zip(cuts.end, cuts.rank, strict=True) if text[:end].strip() != text.split("\n")[0]]
+    assert all(rank < PARAGRAPH for rank in inner[-1:]) and OPEN_PARAGRAPH not in inner[-1:]
+
+
+@pytest.mark.parametrize(
+    ("text", "rank"),
+    [
+        ("The rent is due in May.\n\nThe deposit is held by the agent.", OPEN_PARAGRAPH),
+        ("The rent is due in May.\n\n(b) the deposit is held by the agent.", PARAGRAPH),
+        ("The rent is due in May.\n\n“Term” means the term of the lease.", PARAGRAPH),
+        ("The rent is due in May.\n\nWHEREAS the landlord owns the house.", PARAGRAPH),
+        ("The rent is due in May. The deposit is held by the agent.", OPEN_SENTENCE),
+        ("The rent is due in May. Such rent is held by the agent.", SENTENCE),
+        ("Die Miete ist im Mai fällig. Diese Miete zahlt der Mieter.", SENTENCE),
+        ("租金五月到期。该租金由承租人支付。", SENTENCE),
+    ],
+)
+def test_open_places_are_those_where_something_of_its_own_may_stand(text: str, rank: int) -> None:
+    assert max(find_cuts(Document("a.txt", text, "text")).rank.tolist()) == rank

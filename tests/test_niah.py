@@ -3,13 +3,15 @@ from __future__ import annotations
 import dataclasses
 import re
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 import small_tokenizers
 
+from generators._reading import read_stated
 from longctx.corpus import Corpora, Corpus
-from longctx.cuts import PARAGRAPH, find_cuts
+from longctx.cuts import OPEN_PARAGRAPH, find_cuts
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.tasks import find_task
 from longctx.tokens import Tokenizer
@@ -43,8 +45,8 @@ def test_a_needle_stands_between_whole_sentences_of_its_corpus(name: str) -> Non
         before, after = sample.prompt.split(needle["text"])
         assert before.endswith("\n\n") and after.startswith("\n\n")
         assert not before.rstrip().endswith((",", ":", ";", "("))
-        if before.rstrip().endswith("|"):  # a table at the end of a document, never inside one
-            assert after.lstrip().startswith("# ")
+        if before.rstrip().endswith("|"):  # behind a table, never inside one
+            assert not after.lstrip().startswith("|")
         assert needle["file"] and needle["line"]
         if name == "code":  # before a definition, not inside one
             assert not after.strip("\n").startswith((" ", ")", "}", "]"))
@@ -179,7 +181,7 @@ def test_many_values_and_many_questions_have_a_needle_each() -> None:
             build("niah_multiquery", variant=(("queries", wrong),))
 
 
-@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9])
+@pytest.mark.parametrize("depth", [0.0, 0.3, 0.9, 1.0])
 @pytest.mark.parametrize("gap", [1, 400, 2000])
 def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: float, gap: int) -> None:
     sample = build("niah_split", length=8000, depth=depth, density=5.0, variant=(("gap", gap),))
@@ -199,7 +201,7 @@ def test_halves_stand_as_near_to_the_asked_distance_as_paragraphs_permit(depth: 
     borders = [
         int(np.searchsorted(encoding.starts, begin))
         for begin, rank in zip(cuts.begin.tolist(), cuts.rank.tolist(), strict=True)
-        if rank == PARAGRAPH and begin < closing
+        if rank == OPEN_PARAGRAPH and begin < closing
     ]
     possible = [token - at if behind else at + size - token for token in borders]
     possible.append(room - size - at if behind else at + size)  # the very end, the very beginning
@@ -288,3 +290,24 @@ def test_a_fact_that_the_filler_holds_is_drawn_again(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(samples, "is_unique", lambda *given: False)
     with pytest.raises(ImpossibleSample, match="wider range"):
         build("niah_single", seed=11)
+
+
+def test_a_corpus_that_is_too_small_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(corpus("contracts").text[:13_000].tobytes().decode(errors="ignore"))
+    small = Corpora(tokenizer()).get(str(tmp_path), 4096)
+    for length in (small.tokens + 300, 4096):
+        with pytest.raises((CorpusError, ImpossibleSample), match=f"has {small.tokens:,} tokens"):
+            find_task("niah_single").build(small, Cell("niah_single", small.name, length, 0.5), tokenizer())
+
+
+@pytest.mark.parametrize("name", [*DOMAINS, "neutral"])
+def test_an_absent_fact_is_told_from_what_is_only_said_of_its_subject(name: str) -> None:
+    voice = name if name != "neutral" else "neutral-en"
+    opened = Corpora(tokenizer(), voice=voice).get("contracts" if name == "neutral" else name, 4096)
+    for seed, tier in enumerate(("template", "entity", "superseded") * 2):
+        variant = (("escape", True), ("tier", tier))
+        for task in ("niah_single", "niah_absent"):
+            cell = Cell(task, name, 4096, 0.5, 10.0, seed, variant=variant)
+            sample = find_task(task).build(opened, cell, tokenizer())
+            answer = read_stated(sample.prompt, sample.metadata["question"])
+            assert (sample.target in answer) if task == "niah_single" else answer == "", sample.metadata["question"]
