@@ -27,6 +27,7 @@ RESERVE = 24  # tokens that are left to the closing at least: enough to be fille
 _SAMPLED = 200  # rounds by which it is measured how far estimates are off
 _MARGIN = 0.0003  # share by which long conversations are aimed too short: a second attempt costs more than sentences do
 _ATTEMPTS = 10
+_SAME = 4  # rounds from which a template is expected to do the same for each; tried, and checked by the whole prompt
 _FEWER = 3  # rounds at most that are left out again where no sentences fill what is missing exactly
 _SENTINEL = re.compile(r"\[\[message-(\d+)\]\]")
 
@@ -76,12 +77,19 @@ class Dialogue:
             TokenizerError: the chat template drops, doubles or reorders messages.
         """
         if self.messages:
-            return self._rendered(rounds)
+            return self._repeated(rounds) if rounds > _SAME else self._rendered(rounds)
         before, after = self._before, self._after
         if self.tokenizer.has_template:
             before, after = self.tokenizer.frame(before, after)
         inner = [f"\n\n{ASSISTANT} ", f"\n\n{USER} "] * rounds
         return [before, *inner[:-1], after]
+
+    def _repeated(self, rounds: int) -> list[str]:
+        """What `_rendered` gives, without rendering thousands of messages where a few more only recur."""
+        few, more = self._rendered(_SAME), self._rendered(_SAME + 3)
+        if few[:-2] + few[1:3] * 3 + few[-2:] != more:
+            return self._rendered(rounds)
+        return few[:-2] + few[1:3] * (rounds - _SAME) + few[-2:]
 
     def _rendered(self, rounds: int) -> list[str]:
         texts = [f"[[message-{number}]]" for number in range(2 * rounds)]
