@@ -17,7 +17,12 @@ from collections.abc import Callable
 from typing import Any
 
 LENGTH = 1 << 20
-RUNS = 9
+RUNS = 7
+TASKS = (
+    "niah_multikey", "niah_multiquery", "grounded", "aggregate_sum", "graph_bfs",
+    "ruler_niah_single_1", "ruler_niah_single_2",
+    "ruler_niah_multikey_2", "ruler_vt", "ruler_cwe", "ruler_fwe", "ruler_qa_1",
+)  # fmt: skip
 
 
 def median_cpu(function: Callable[[], object], runs: int = RUNS) -> float:
@@ -36,34 +41,68 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def build(length: int, density: float) -> dict[str, Any]:
-    """One needle sample of `length` tokens over an encoded corpus, beside copying its ids and bytes."""
+def build(task: str, length: int, density: float = 0.0, variant: tuple[tuple[str, Any], ...] = ()) -> dict[str, Any]:
+    """One sample of `length` tokens over an encoded corpus, beside copying its ids and bytes."""
     from longctx.corpus import Corpora
     from longctx.tasks import find_task
     from longctx.tokens import load_tokenizer
     from longctx.types import Cell
 
     tokenizer = load_tokenizer("smollm2-135m")
-    corpus = Corpora(tokenizer).get("contracts", length)
-    task = find_task("niah_single")
+    found = find_task(task)
+    corpus = Corpora(tokenizer).get("contracts", length * found.corpus_factor)
     seeds = iter(range(1000))
+    depth = 0.5 if found.depth else None
 
     def one() -> Any:
-        return task.build(corpus, Cell("niah_single", "contracts", length, 0.5, density, next(seeds)), tokenizer)
+        return found.build(corpus, Cell(task, "contracts", length, depth, density, next(seeds), (), variant), tokenizer)
 
     sample = one()
     raw = sample.prompt.encode()
-    seconds = median_cpu(one)
+    seconds = median_cpu(one, RUNS if length <= LENGTH else 3)
     peak = peak_mib()  # before the whole text is encoded, which takes more
     floor = median_cpu(lambda: (sample.prompt_ids.copy(), bytearray(raw)))
-    whole = median_cpu(lambda: tokenizer.prompt_ids(sample.prompt), 1)
+    whole = median_cpu(lambda: tokenizer.prompt_ids(sample.prompt), 1) if length <= LENGTH else None
     return {
-        "what": f"build one niah_single of {length:,} tokens, density {density:g}",
+        "what": f"build one {task} of {len(sample.prompt_ids):,} tokens"
+        + (f", density {density:g}" if found.density else "")
+        + "".join(f", {name} {value}" for name, value in variant),
         "cpu_s": seconds,
         "floor": "copying its ids and bytes",
         "floor_s": floor,
-        "beside": f"encoding its text once: {1000 * whole:,.0f} ms",
+        "beside": f"encoding its text once: {1000 * whole:,.0f} ms" if whole else "",
         "peak_mib": peak,
+    }
+
+
+def stream(count: int) -> dict[str, Any]:
+    """Samples of a sweep one after another, as a run builds them: by the second of one core, and with flat memory."""
+    from longctx.builder import Builder, cells_of, pick_tasks
+    from longctx.sweep import Sweep
+
+    sweep = Sweep(
+        tasks=("niah_single",), corpora=("contracts",), lengths=(LENGTH,), depths=tuple(k / 9 for k in range(10)),
+        samples=-(-count // 10), model="smollm2-135m",
+    )  # fmt: skip
+    tasks = pick_tasks(sweep)
+    builder = Builder(sweep, tasks)
+    cells = cells_of(sweep, tasks)[:count]
+    sample = builder.build(cells[0])
+    raw = sample.prompt.encode()
+    floor = median_cpu(lambda: (sample.prompt_ids.copy(), bytearray(raw)))
+    early = 0.0
+    begin = time.process_time()
+    for done, cell in enumerate(cells, 1):
+        sample = builder.build(cell)
+        early = peak_mib() if done == 20 else early
+    seconds = (time.process_time() - begin) / len(cells)
+    return {
+        "what": f"stream {len(cells):,} niah_single of {LENGTH:,} tokens, each",
+        "cpu_s": seconds,
+        "floor": "copying its ids and bytes",
+        "floor_s": floor,
+        "beside": f"{1 / seconds:,.1f} samples a second and core; after 20 samples the peak was {early:,.0f} MiB",
+        "peak_mib": peak_mib(),
     }
 
 
@@ -98,12 +137,19 @@ def main() -> None:
     """Run every part and print one table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--samples", type=int, default=1000, help="of the sweep that is streamed")
     options = parser.parse_args()
     parts: list[tuple[Callable[..., dict[str, Any]], tuple[Any, ...]]] = [
-        (build, (4096, 0.0)),
-        (build, (131_072, 0.0)),
-        (build, (LENGTH, 0.0)),
-        (build, (LENGTH, 2.0)),
+        (build, ("niah_single", 4096)),
+        (build, ("niah_single", 131_072)),
+        (build, ("niah_single", LENGTH)),
+        (build, ("niah_single", LENGTH, 2.0)),
+        (build, ("niah_single", 4 * LENGTH)),
+        *((build, (task, LENGTH)) for task in TASKS),
+        (build, ("latent", LENGTH, 5.0)),
+        (build, ("trace", LENGTH, 0.0, (("chains", 4), ("hops", 4)))),
+        (build, ("mrcr", LENGTH, 0.0, (("needles", 8),))),
+        (stream, (options.samples,)),
         (encode, ()),
     ]
     rows = []

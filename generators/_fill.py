@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from longctx.closing import Candidates, close
-from longctx.encoded import TextStore, encode_texts
+from longctx.encoded import encode_texts
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tokens
 from longctx.generated import Part
-from longctx.seams import Piece, Slice
+from longctx.seams import Piece, Seams, Slice
 from longctx.tokens import Tokenizer
 from longctx.types import Place
 
@@ -65,7 +65,7 @@ class _Built:
     """A haystack of so many units, but for its closing."""
 
     units: int
-    store: TextStore
+    seams: Seams
     pieces: Pieces
     missing: Missing
     gap: int
@@ -106,27 +106,25 @@ def fill(
     for number in numbers:
         built = _build(tokenizer, length, frame, units, number)
         if built.gap >= reserve:
-            return _finish(tokenizer, frame, units, built, [])
+            return _finish(frame, units, built, [])
     found, slope = _search(tokenizer, length, frame, units, smallest, closing)
     if closing is None:
-        return _finish(tokenizer, frame, units, found, [])
+        return _finish(frame, units, found, [])
     fewer = 1
     while True:
         if found.gap > reserve + _SLACK and units.extend and length > _LONG:
             _extend(tokenizer, length, frame, units, found, slope, closing)
         pieces = close(closing.candidates, found.missing, closing.border, closing.joint)
         if pieces is not None:
-            return _finish(tokenizer, frame, units, found, pieces)
+            return _finish(frame, units, found, pieces)
         if found.units == units.least:
             raise ImpossibleSample(f"No closing gives exactly {length:,} tokens with this tokenizer.")
         found = _build(tokenizer, length, frame, units, max(units.least, found.units - fewer))
         fewer *= 2
 
 
-def _finish(
-    tokenizer: Tokenizer, frame: tuple[str, str], units: Units, built: _Built, closing: Sequence[Piece]
-) -> tuple[Haystack, int]:
-    made = finish(built.store, tokenizer, frame[0], built.pieces, closing, frame[1], units.inserts)
+def _finish(frame: tuple[str, str], units: Units, built: _Built, closing: Sequence[Piece]) -> tuple[Haystack, int]:
+    made = finish(built.seams, frame[0], built.pieces, closing, frame[1], units.inserts)
     return made, built.units
 
 
@@ -135,8 +133,9 @@ def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Uni
     filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
     [store] = encode_texts(["".join(filler) or " "], tokenizer)
     pieces = _pieces(parts, filler, units)
-    missing = missing_tokens(store, tokenizer, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
-    return _Built(count, store, pieces, missing, missing([]))
+    seams = Seams(store, tokenizer)
+    missing = missing_tokens(seams, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
+    return _Built(count, seams, pieces, missing, missing([]))
 
 
 def _search(
@@ -212,7 +211,7 @@ def _extend(
         longer.owners = [*pieces.owners[:at], None, *pieces.owners[at:]]
         longer.places, longer.closing = pieces.places, at + 1
         total = length - sum(tokenizer.affix_counts)
-        missing = missing_tokens(built.store, tokenizer, total, frame[0], longer, frame[1])
+        missing = missing_tokens(built.seams, total, frame[0], longer, frame[1])
         gap = missing([])
         if gap < closing.reserve:
             high = more

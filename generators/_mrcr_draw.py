@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
-
-import numpy as np
+from itertools import chain
 
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
@@ -96,7 +95,7 @@ def order_fillers(
     request: str,
     first: Passage | None,
     rng: random.Random,
-) -> list[tuple[Passage, str]]:
+) -> Iterator[tuple[Passage, str]]:
     """All other passages in the order in which they are taken, each with a request that is not `request`.
 
     Each part of a mixed corpus comes in by its share. Requests recur only where passages run out of terms.
@@ -109,20 +108,21 @@ def order_fillers(
             queues[passage.section].append(passage)
     for queue in queues:
         rng.shuffle(queue)
-    given = np.zeros(len(shares))
-    at = [0] * len(shares)
-    sequence = [first] if first else []
-    while all(place < len(queue) for place, queue in zip(at, queues, strict=True)):
-        section = int(np.argmin(given / np.array(shares)))
-        sequence.append(queues[section][at[section]])
-        at[section] += 1
-        given[section] += sequence[-1].tokens
     used = {request}
-    order: list[tuple[Passage, str]] = []
-    for passage in sequence:
+    for passage in chain([first] if first else [], _dealt(queues, shares)):
         candidates = [one for one in pool.requests[numbers[id(passage)]] if one != request]
         wording = next((one for one in candidates if one not in used), candidates[0] if candidates else "")
         if wording:
             used.add(wording)
-            order.append((passage, wording))
-    return order
+            yield passage, wording
+
+
+def _dealt(queues: Sequence[Sequence[Passage]], shares: Sequence[float]) -> Iterator[Passage]:
+    """Passages of several queues in turn, by their shares, until one has no more."""
+    given, at = [0.0] * len(shares), [0] * len(shares)
+    while all(place < len(queue) for place, queue in zip(at, queues, strict=True)):
+        section = min(range(len(shares)), key=lambda index: given[index] / shares[index])
+        passage = queues[section][at[section]]
+        at[section] += 1
+        given[section] += passage.tokens
+        yield passage

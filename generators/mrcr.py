@@ -46,6 +46,7 @@ _DRAWS = 12  # times that other twins are drawn when the filler holds one's text
 _MARKS = 10  # about as many tokens a template puts around the two messages of a round
 _SHORT, _ROUND = 4096, 240  # tokens of a short conversation, and of a round with an answer that may be asked for
 _KEPT = 32  # passages at most that are kept back for the closing
+_SURELY = 0.6  # share of the length that fillers, as they are estimated, take at least
 _VALUE = 80  # characters by which the analysis recognises an answer
 _RUN = re.compile(
     r"\s*(?:(?:<\|[^|<>\n]{1,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<\w+>|</\w+>|\[\w+\])\s*"
@@ -143,6 +144,9 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             request=request, ordinal=language["ordinals"][conversation.number], prefix=prefix
         )  # fmt: skip
         dialogue = Dialogue(tokenizer, question, flat=flat, instruction=language["flat"].strip())
+        values = [twin.text[:_VALUE] for twin in twins]
+        if not is_unique(values, conversation.surely_held(cell.length), []):
+            continue
         sizes = conversation.sizes
         haystack, chat_input, rounds = converse(
             corpus, tokenizer, dialogue,
@@ -181,8 +185,14 @@ class _Conversation:
         rng = random.Random(f"{haystack_seed(corpus, same)}:rounds")
         shares = [section.share for section in corpus.sections]
         first = draw_first(pool, twins, facts)
-        order = order_fillers(pool, shares, twins, request, first, rng)
-        order = [(passage, wording) for passage, wording in order if is_clean(passage.text) and is_clean(wording)]
+        order: list[tuple[Passage, str]] = []
+        size, enough = 0, cell.length + 4 * MOST  # what can't be reached need not be drawn
+        for passage, wording in order_fillers(pool, shares, twins, request, first, rng):
+            if is_clean(passage.text) and is_clean(wording):
+                size += 0 if 1 <= len(order) <= _KEPT else passage.tokens
+                order.append((passage, wording))
+                if size >= enough and len(order) >= 3 * _KEPT:
+                    break
         kept = min(_KEPT, len(order) // 3)
         self.kept, self.fillers = [passage for passage, _ in order[1 : 1 + kept]], order[:1] + order[1 + kept :]
         if not self.kept:
@@ -193,9 +203,8 @@ class _Conversation:
         self.distinct = len(self.fillers)
         while corpus.repeat and len(self.fillers) < cell.length // LEAST + 1:
             self.fillers += rng.sample(self.fillers[: self.distinct], self.distinct)
-        # Enough for the length: what can't be reached need not be counted.
         tokens = np.cumsum([passage.tokens for passage, _ in self.fillers])
-        del self.fillers[int(np.searchsorted(tokens, cell.length + 4 * MOST)) :]
+        del self.fillers[int(np.searchsorted(tokens, enough)) :]
         requests = sorted({wording for _, wording in self.fillers} | {request})
         counts = dict(zip(requests, (len(e.ids) for e in tokenizer.encode_many(requests)), strict=True))
         self._around = counts[request] + _MARKS
@@ -211,6 +220,11 @@ class _Conversation:
             return last if self.depth else 0
         before = self.depth * _SHORT / _ROUND
         return min(last, max(min(number, int(before)), last - int(_SHORT / _ROUND - before)))
+
+    def surely_held(self, length: int) -> str:
+        """Text of fillers that a conversation of `length` tokens holds in any case; none of a short one."""
+        count = int(np.searchsorted(self._before, _SURELY * length - sum(twin.tokens for twin in self.twins)))
+        return "\x1f".join(passage.text for passage, _ in self.fillers[: max(0, count - 1)])
 
     def make(self, units: int) -> list[Round]:
         """All rounds with that many fillers."""

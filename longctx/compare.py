@@ -51,7 +51,13 @@ def occurrences(value: str, text: str) -> int:
     )
     before = before if value[:1].isalnum() else ""
     after = after if value[-1:].isalnum() else ""
-    return sum(1 for _ in re.finditer(before + re.escape(value) + after, text))
+    whole = re.compile(before + re.escape(value) + after)
+    count, at = 0, text.find(value)  # plain search, as the pattern's would look behind at every character
+    while at >= 0:
+        found = whole.match(text, at) is not None
+        count += found
+        at = text.find(value, at + (len(value) if found else 1))
+    return count
 
 
 def as_list(target: str | list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from longctx.corpus import Corpus
 from longctx.encoded import TextStore, gather
 from longctx.errors import CorpusError, ImpossibleSample, TokenizerError
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
-from longctx.seams import Piece, Slice, Store, decode, splice
+from longctx.seams import Piece, Seams, Slice, decode
 from longctx.tokens import Tokenizer
 from longctx.types import Message, Place
 
@@ -27,6 +27,7 @@ RESERVE = 24  # tokens that are left to the closing at least: enough to be fille
 _SAMPLED = 200  # rounds by which it is measured how far estimates are off
 _MARGIN = 0.0003  # share by which long conversations are aimed too short: a second attempt costs more than sentences do
 _ATTEMPTS = 10
+_SAME = 4  # rounds from which a template is expected to do the same for each; tried, and checked by the whole prompt
 _FEWER = 3  # rounds at most that are left out again where no sentences fill what is missing exactly
 _SENTINEL = re.compile(r"\[\[message-(\d+)\]\]")
 
@@ -76,12 +77,19 @@ class Dialogue:
             TokenizerError: the chat template drops, doubles or reorders messages.
         """
         if self.messages:
-            return self._rendered(rounds)
+            return self._repeated(rounds) if rounds > _SAME else self._rendered(rounds)
         before, after = self._before, self._after
         if self.tokenizer.has_template:
             before, after = self.tokenizer.frame(before, after)
         inner = [f"\n\n{ASSISTANT} ", f"\n\n{USER} "] * rounds
         return [before, *inner[:-1], after]
+
+    def _repeated(self, rounds: int) -> list[str]:
+        """What `_rendered` gives, without rendering thousands of messages where a few more only recur."""
+        few, more = self._rendered(_SAME), self._rendered(_SAME + 3)
+        if few[:-2] + few[1:3] * 3 + few[-2:] != more:
+            return self._rendered(rounds)
+        return few[:-2] + few[1:3] * (rounds - _SAME) + few[-2:]
 
     def _rendered(self, rounds: int) -> list[str]:
         texts = [f"[[message-{number}]]" for number in range(2 * rounds)]
@@ -124,7 +132,7 @@ class _Attempt:
     rounds: Sequence[Round]
     head: str
     tail: str
-    store: TextStore
+    seams: Seams
     pieces: Pieces
     inserts: list[Insert]
 
@@ -159,11 +167,10 @@ def converse(
         TokenizerError: the chat template does not render conversations.
     """
     length -= sum(tokenizer.affix_counts)
-    # The same arrays without the cost of asking a memory map for thousands of slices.
-    store = TextStore(np.asarray(corpus.text), np.asarray(corpus.ids), np.asarray(corpus.starts))
+    seams = corpus.seams(tokenizer)
     cumulated = np.concatenate(([0], np.cumsum(sizes)))
-    smallest = _attempt(store, tokenizer, dialogue, make(1))
-    least = _missing(smallest, tokenizer, 0)
+    smallest = _attempt(seams, dialogue, make(1))
+    least = _missing(smallest, 0)
     if length + least < RESERVE:
         shortest = RESERVE - least + sum(tokenizer.affix_counts)
         raise ImpossibleSample(
@@ -183,8 +190,8 @@ def converse(
         if guess == units:
             break
         units = guess
-        attempt = _attempt(store, tokenizer, dialogue, make(units))
-        gap = length + _missing(attempt, tokenizer, 0)
+        attempt = _attempt(seams, dialogue, make(units))
+        gap = length + _missing(attempt, 0)
         if units > known[0] and cumulated[units] - cumulated[known[0]] > 0:
             ratio = max(0.5, (known[1] - gap) / float(cumulated[units] - cumulated[known[0]]))
         known = (units, gap)
@@ -200,40 +207,41 @@ def converse(
     )
     if exhausted and gap > 4 * int(sizes.max()):
         raise too_small
-    closing = _close(attempt, tokenizer, length, candidates)
+    closing = _close(attempt, length, candidates)
     fillers = len(attempt.rounds) - len(attempt.inserts)
     for fewer in range(1, min(_FEWER, fillers - 1) + 1):  # another gap may be one that sentences fill
         if closing is not None:
             break
-        attempt = _attempt(store, tokenizer, dialogue, make(fillers - fewer))
-        closing = _close(attempt, tokenizer, length, candidates)
+        attempt = _attempt(seams, dialogue, make(fillers - fewer))
+        closing = _close(attempt, length, candidates)
     if closing is None and exhausted:
         raise too_small
     if closing is None:
         raise ImpossibleSample(f"No sentences of corpus {corpus.name!r} give exactly {length:,} tokens.")
-    made = finish(attempt.store, tokenizer, attempt.head, attempt.pieces, closing, attempt.tail, attempt.inserts)
+    made = finish(attempt.seams, attempt.head, attempt.pieces, closing, attempt.tail, attempt.inserts)
     texts = []
     for one in attempt.rounds:
         texts += [one.request, decode(corpus, one.answer) + (made.closing if one.closing else "")]
     return made, dialogue.as_input(texts), attempt.rounds
 
 
-def _close(attempt: _Attempt, tokenizer: Tokenizer, length: int, candidates: Candidates) -> list[Piece] | None:
-    missing = missing_tokens(attempt.store, tokenizer, length, attempt.head, attempt.pieces, attempt.tail)
+def _close(attempt: _Attempt, length: int, candidates: Candidates) -> list[Piece] | None:
+    missing = missing_tokens(attempt.seams, length, attempt.head, attempt.pieces, attempt.tail)
     return close(candidates, missing, "\n\n", "\n\n")
 
 
-def _missing(attempt: _Attempt, tokenizer: Tokenizer, length: int) -> int:
-    return missing_tokens(attempt.store, tokenizer, length, attempt.head, attempt.pieces, attempt.tail)([])
+def _missing(attempt: _Attempt, length: int) -> int:
+    return missing_tokens(attempt.seams, length, attempt.head, attempt.pieces, attempt.tail)([])
 
 
-def _attempt(corpus: Store, tokenizer: Tokenizer, dialogue: Dialogue, rounds: Sequence[Round]) -> _Attempt:
+def _attempt(seams: Seams, dialogue: Dialogue, rounds: Sequence[Round]) -> _Attempt:
+    corpus = seams.store
     markers = dialogue.markers(len(rounds))
     parts: list[Piece] = []
     for number, one in enumerate(rounds):
         parts += [one.request + markers[2 * number + 1], one.answer, markers[2 * number + 2]]
     parts[-1] = ""  # what stands behind the last answer belongs to the frame
-    ids, starts = gather(splice(corpus, parts, tokenizer))
+    ids, starts = gather(seams.splice(parts))
     raw = [part.encode() if isinstance(part, str) else corpus.text[part.begin : part.end].tobytes() for part in parts]
     store = TextStore(np.frombuffer(b"".join(raw), np.uint8), ids, starts)
     ends = np.cumsum([len(part) for part in raw]).tolist()
@@ -251,4 +259,4 @@ def _attempt(corpus: Store, tokenizer: Tokenizer, dialogue: Dialogue, rounds: Se
             begin = end
     if begin < ends[-1]:
         pieces.add(Slice(begin, ends[-1]))
-    return _Attempt(rounds, markers[0], markers[-1], store, pieces, inserts)
+    return _Attempt(rounds, markers[0], markers[-1], Seams(store, seams.tokenizer), pieces, inserts)

@@ -16,6 +16,7 @@ from longctx import corpus_cache, sources
 from longctx.corpus_cache import Stretch
 from longctx.errors import CorpusError, unknown
 from longctx.mixes import parse_mix
+from longctx.seams import Seams
 from longctx.sources import Progress, Source
 from longctx.tokens import Offsets, Tokenizer
 from longctx.types import FileReport, Ids, Place
@@ -23,6 +24,7 @@ from longctx.voice import Voice
 
 _CHARS_PER_TOKEN = 6  # more than any tokenizer gives on running text: how much a maker makes
 _FIRST_TIER = 1 << 19  # characters; further tiers are four times as large each
+_REMEMBERED = 1 << 14  # words whose occurrence is remembered at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Corpus:
     """
 
     mixed = False
+    _seams: Seams | None = None
 
     def __init__(self, folder: Path, source: Source, voice: Voice, meta: dict[str, Any], repeat: bool = False) -> None:
         self.name = source.name
@@ -83,6 +86,16 @@ class Corpus:
     def section_at(self, cut: int) -> Section:
         """The section that holds what begins at a cut."""
         return next(section for section in self.sections if section.first <= cut < section.last)
+
+    def seams(self, tokenizer: Tokenizer) -> Seams:
+        """What puts slices of it together: one for all samples, as samples of a sweep share seams.
+
+        Args:
+            tokenizer: the one that it was encoded by.
+        """
+        if self._seams is None or self._seams.tokenizer is not tokenizer:
+            self._seams = Seams(self, tokenizer)
+        return self._seams
 
     @property
     def tokens(self) -> int:
@@ -111,6 +124,21 @@ class Corpus:
     def folded(self) -> str:
         """The whole text in lower case: what it does not hold, no haystack's filler does."""
         return self.text.tobytes().decode("utf-8").casefold()
+
+    def holds(self, folded: str) -> bool:
+        """Does `folded`, which must be in lower case, stand anywhere in the text?
+
+        Answers are remembered: a sweep asks about the same facts at every length, depth and density.
+        """
+        if len(self._held) > _REMEMBERED:
+            self._held.clear()
+        if folded not in self._held:
+            self._held[folded] = folded in self.folded
+        return self._held[folded]
+
+    @cached_property
+    def _held(self) -> dict[str, bool]:
+        return {}
 
     @cached_property
     def _begins(self) -> list[int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
-from longctx.encoded import gather
-from longctx.seams import Piece, Slice, Store, splice
-from longctx.tokens import Encoder, Offsets
+from longctx.seams import Piece, Run, Seams, Slice, Store
 from longctx.types import Ids, Place, Span
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
@@ -104,21 +104,17 @@ class Pieces:
         return self.pieces[:at], self.pieces[at:]
 
 
-def missing_tokens(store: Store, tokenizer: Encoder, length: int, head: str, pieces: Pieces, tail: str) -> Missing:
+def missing_tokens(seams: Seams, length: int, head: str, pieces: Pieces, tail: str) -> Missing:
     """How many tokens a closing leaves missing: a function of its pieces, cheap to call often.
 
     Args:
-        store: what slices are taken from.
-        tokenizer: the model's.
+        seams: of the store that slices are taken from.
         length: tokens wanted of head, pieces, closing and tail together.
         head: rendered text before the haystack.
         pieces: the haystack.
         tail: rendered text after it.
     """
-
-    def count(parts: Sequence[Piece]) -> int:
-        return sum(len(run.ids) for run in splice(store, parts, tokenizer))
-
+    count, store = seams.count, seams.store
     first, second = pieces.split()
     before, after = [head, *first], [*second, tail]
     # All but the end of the last long slice is counted once: what the closing changes lies behind it. A long slice
@@ -150,27 +146,20 @@ def _beginning_of(store: Store, piece: Slice) -> Slice | None:
 
 
 def finish(
-    store: Store,
-    tokenizer: Encoder,
-    head: str,
-    pieces: Pieces,
-    closing: Sequence[Piece],
-    tail: str,
-    inserts: Sequence[Insert],
+    seams: Seams, head: str, pieces: Pieces, closing: Sequence[Piece], tail: str, inserts: Sequence[Insert]
 ) -> Haystack:
     """The whole prompt: its text, its ids, and where every insert stands in it."""
     first, second = pieces.split()
     inner = [*first, *closing, *second]
     owners = [*pieces.owners[: len(first)], *[None] * len(closing), *pieces.owners[len(first) :]]
-    ids, starts = gather(splice(store, [head, *inner, tail], tokenizer))
-    raw = [_raw(store, piece) for piece in (head, *inner, tail)]
-    offsets = np.concatenate(([0], np.cumsum([len(part) for part in raw])))
-    at, end = _token_at(starts, int(offsets[1])), int(np.searchsorted(starts, offsets[-2]))
+    tokens = _Tokens(seams.splice([head, *inner, tail]))
+    raw = [_raw(seams.store, piece) for piece in (head, *inner, tail)]
+    offsets = list(accumulate(map(len, raw), initial=0))
+    at, end = tokens.holding(offsets[1]), tokens.behind(offsets[-2])
     spans: dict[int, Span] = {}
     for position, owner in enumerate(owners, start=1):
         if owner is not None:
-            begin = _token_at(starts, int(offsets[position]))
-            behind = int(np.searchsorted(starts, offsets[position + 1]))
+            begin, behind = tokens.holding(offsets[position]), tokens.behind(offsets[position + 1])
             insert, place = inserts[owner], pieces.places.get(owner, Place(""))
             spans[owner] = Span(
                 insert.text, insert.value, begin - at, behind - at, insert.tier, place.file, place.page, place.line
@@ -178,12 +167,12 @@ def finish(
     prompt = b"".join(raw).decode("utf-8")
     return Haystack(
         prompt,
-        tokenizer.affixed(ids),
+        seams.tokenizer.affixed(tokens.ids()),
         prompt[len(head) : len(prompt) - len(tail)],
-        at + tokenizer.affix_counts[0],
+        at + seams.tokenizer.affix_counts[0],
         end - at,
         [spans[index] for index in range(len(inserts))],
-        b"".join(_raw(store, piece) for piece in closing).decode("utf-8"),
+        b"".join(_raw(seams.store, piece) for piece in closing).decode("utf-8"),
         "".join(piece for piece, owner in zip(inner, owners, strict=True) if owner is None and isinstance(piece, str)),
     )
 
@@ -192,7 +181,33 @@ def _raw(store: Store, piece: Piece) -> bytes:
     return piece.encode() if isinstance(piece, str) else store.text[piece.begin : piece.end].tobytes()
 
 
-def _token_at(starts: Offsets, byte: int) -> int:
-    """First token that holds `byte` or begins behind it."""
-    index = int(np.searchsorted(starts, byte))
-    return index if index < len(starts) and starts[index] == byte else max(0, index - 1)
+class _Tokens:
+    """Runs as one list of tokens, in which bytes are looked up without putting their offsets together."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self._runs = [run for run in runs if len(run.ids)]
+        self._bytes = [int(run.starts[0]) + run.shift for run in self._runs]
+        self._before = list(accumulate((len(run.ids) for run in self._runs), initial=0))
+
+    def ids(self) -> Ids:
+        """All of them."""
+        ids: Ids = np.concatenate([run.ids for run in self._runs])
+        return ids.astype(np.uint32, copy=False)
+
+    def behind(self, byte: int) -> int:
+        """First token that begins at `byte` or behind it."""
+        index = bisect_left(self._bytes, byte) - 1
+        if index < 0:
+            return 0
+        run = self._runs[index]
+        return self._before[index] + int(run.starts.searchsorted(byte - run.shift))
+
+    def holding(self, byte: int) -> int:
+        """First token that holds `byte` or begins behind it."""
+        index = self.behind(byte)
+        return index if index < self._before[-1] and self._start(index) == byte else max(0, index - 1)
+
+    def _start(self, index: int) -> int:
+        place = bisect_right(self._before, index) - 1
+        run = self._runs[place]
+        return int(run.starts[index - self._before[place]]) + run.shift

@@ -14,7 +14,7 @@ from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
 from longctx.passages import Passage, by_document, check_size, draw_passages, unused_sentences
 from longctx.placement import Places, apart, beside, find_places, nearest, scatter, with_inserts
 from longctx.seams import Slice, decode
-from longctx.tokens import Remembering, Tokenizer
+from longctx.tokens import Tokenizer
 from longctx.types import Place
 
 LEAST_FILLER = 32  # tokens of filler in the shortest haystack
@@ -88,7 +88,7 @@ class _Builder:
         host: Section,
         headers: bool,
     ) -> None:
-        self.corpus, self.tokenizer, self.inserts = corpus, Remembering(tokenizer), inserts
+        self.corpus, self.tokenizer, self.inserts = corpus, tokenizer, inserts
         self.seed, self.host, self.headers = seed, host, headers
         self.blank = "" if corpus.language in NO_BLANKS else " "
         self.boundary = host.voice.boundary
@@ -109,7 +109,7 @@ class _Builder:
 
     def build(self, length: int, frame: tuple[str, str], haystack: int, exclude: Sequence[tuple[int, int]]) -> Haystack:
         """Tokens of prompt and haystack → the haystack."""
-        corpus = self.corpus
+        corpus, seams = self.corpus, self.corpus.seams(self.tokenizer)
         budget = haystack - self.most
         # What is left to the closing sentence: enough to absorb what the seams add or save.
         reserve = min(LEAST_FILLER + len(self.inserts) // 2, budget)
@@ -125,14 +125,14 @@ class _Builder:
             head = frame[0] + (titles[0] if titles else "")
             places = find_places(corpus, passages, self.host, leads, borders=not self.headers)
             pieces = self._pieces(passages, places, self._order(places, haystack), titles)
-            missing = missing_tokens(corpus, self.tokenizer, length, head, pieces, frame[1])
+            missing = missing_tokens(seams, length, head, pieces, frame[1])
             gap = missing([])
             border = "\n\n" if pieces.split()[0] else ""
             section = corpus.section_at(passages[-1].first) if passages else self.host
             sentences = unused_sentences(corpus, [] if corpus.repeat else passages, section, exclude)
             closing = close(sentences, missing, border) if gap >= 0 else None
             if closing is not None:
-                made = finish(corpus, self.tokenizer, head, pieces, closing, frame[1], self.inserts)
+                made = finish(seams, head, pieces, closing, frame[1], self.inserts)
                 repeated = drawn > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:

@@ -177,7 +177,7 @@ def make_sample(
     Raises:
         TokenizerError: the chat template changes the text that it is given.
     """
-    if tokenizer.render(chat_input) != haystack.prompt:
+    if not tokenizer.renders(chat_input, haystack.prompt):
         raise TokenizerError(f"The chat template of {tokenizer.name} changes the text of a message.")
     recipe = {
         "corpus": corpus.hash,
@@ -246,11 +246,8 @@ def _as_dict(span: Span) -> dict[str, Any]:
 def _held(corpus: Corpus, haystack: Haystack, words: Iterable[str]) -> list[str]:
     """Those words that the filler may hold: documents are folded once, a haystack of millions of characters never."""
     added = haystack.added.casefold()
-    return [
-        word
-        for word in words
-        if any(form in corpus.folded or form in added for form in (word.casefold(), normalise(word)))
-    ]
+    forms = {word: {word.casefold(), normalise(word)} for word in words}
+    return [word for word, own in forms.items() if any(corpus.holds(form) or form in added for form in own)]
 
 
 def is_unique(words: Iterable[str], text: str, inserts: Sequence[Insert]) -> bool:
@@ -263,8 +260,9 @@ def is_unique(words: Iterable[str], text: str, inserts: Sequence[Insert]) -> boo
         text: the haystack.
         inserts: what was put into it.
     """
-    folded = text.casefold()
-    for given in set(words):
+    words = set(words)
+    folded = text.casefold() if words else ""
+    for given in words:
         own = [insert.text for insert in inserts if insert.value == given] or [insert.text for insert in inserts]
         put = "\n".join(own).casefold()
         for word in {given.casefold(), normalise(given)}:

@@ -9,19 +9,23 @@ such agreement is found the window grows, in the end to the whole text.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from longctx.tokens import Encoder, Encoding, Offsets
+from longctx.starts import Starts
+from longctx.tokens import Offsets, Tokenizer
 from longctx.types import Ids
 
-_WINDOWS = (32, 256, 4096)  # tokens of either side that are encoded anew with a seam, tried in this order
+_WINDOWS = (16, 64, 512, 4096)  # tokens of either side that are encoded anew with a seam, tried in this order
 _AGREED = 6  # tokens that must agree in a row, over a border of words, before a slice's own are trusted
-_SHORT = 96  # a slice of fewer tokens is encoded as text: its two seams would overlap
+_SHORT = 64  # a slice of fewer tokens is encoded as text: its two seams would overlap
+_KEPT = 1 << 16  # seams that are remembered at most
 
 
 class Store(Protocol):
@@ -65,59 +69,210 @@ def decode(store: Store, piece: Piece) -> str:
     """Text of a piece."""
     if isinstance(piece, str):
         return piece
-    return bytes(store.text[piece.begin : piece.end]).decode("utf-8")
+    return store.text[piece.begin : piece.end].tobytes().decode("utf-8")
 
 
-def splice(store: Store, pieces: Sequence[Piece], tokenizer: Encoder) -> list[Run]:
-    """Tokens of the pieces' joined text, as runs in order.
+def splice(store: Store, pieces: Sequence[Piece], tokenizer: Tokenizer) -> list[Run]:
+    """Tokens of the pieces' joined text, as runs in order."""
+    return Seams(store, tokenizer).splice(pieces)
 
-    Only windows around the seams are encoded, all of them in one call.
+
+class _Held(NamedTuple):
+    """A slice with the tokens that begin in it."""
+
+    begin: int  # bytes
+    end: int
+    first: int  # tokens
+    last: int
+
+
+class _Joint(NamedTuple):
+    """New text between two slices; either may be missing: at the ends of the result, or where a control token stands.
+
+    The tokenizer splits at control tokens before all else, so what stands before and after one is encoded apart.
     """
-    parts = [decode(store, p) if isinstance(p, Slice) and _tokens_in(store, p) < _SHORT else p for p in pieces]
-    runs = _join(store, _joints(store, parts), tokenizer)
-    if runs is not None:
-        return runs
-    encoding = tokenizer.encode("".join(decode(store, piece) for piece in parts))
-    return [Run(encoding.ids, encoding.starts, 0)]
 
-
-@dataclass(frozen=True, slots=True)
-class _Joint:
-    """New text between two slices; either may be missing at the ends of the result."""
-
-    left: Slice | None
+    left: _Held | None
     text: str
-    right: Slice | None
+    right: _Held | None
     offset: int  # byte at which the new text begins in the result
+    begun: bool = False  # the text begins with a control token that belongs to the joint before
+    ended: bool = False  # the text ends with a control token
 
 
-def _joints(store: Store, parts: Sequence[Piece]) -> list[_Joint]:
-    joints: list[_Joint] = []
-    left: Slice | None = None
-    literal: list[str] = []
-    offset = position = 0
-    for part in [*parts, None]:
-        if isinstance(part, str):
-            literal.append(part)
-            position += len(part.encode())
-        else:
-            joints.append(_Joint(left, "".join(literal), part, offset))
-            if part is not None:
-                position += part.end - part.begin
-            left, literal, offset = part, [], position
-    return joints
+class _Mended(NamedTuple):
+    """Tokens that stand around a joint."""
+
+    kept_to: int  # token of the left slice behind the last that is kept
+    ids: Ids
+    starts: Offsets  # from the joint's `offset` on: negative in the left slice
+    next_from: int  # first token of the right slice that is kept
 
 
-def _tokens_in(store: Store, piece: Slice) -> int:
-    first, last = np.searchsorted(store.starts, (piece.begin, piece.end))
-    return int(last - first)
+class Seams:
+    """Splices slices of one store and new text; only windows around the seams are encoded, all of them in one call.
+
+    What was encoded is remembered: the next splice with the same seams, of the same or of another sample, looks it up.
+    """
+
+    def __init__(self, store: Store, tokenizer: Tokenizer) -> None:
+        """Remember nothing yet.
+
+        Args:
+            store: what slices are taken from.
+            tokenizer: whose tokens it holds.
+        """
+        self.store, self.tokenizer = store, tokenizer
+        self._known: dict[tuple[int, str, int, bool], _Mended | None] = {}
+        self._controls = tokenizer.controls
+
+    def splice(self, pieces: Sequence[Piece]) -> list[Run]:
+        """Tokens of the pieces' joined text, as runs in order."""
+        joints = self._joints(pieces)
+        mended = self._mend_all(joints)
+        if mended is None:
+            encoding = self.tokenizer.encode("".join(decode(self.store, piece) for piece in pieces))
+            return [Run(encoding.ids, encoding.starts, 0)]
+        runs: list[Run] = []
+        ids, starts = self.store.ids, self.store.starts
+        kept_from = 0  # first token of the current slice that is taken from the store
+        for joint, found in zip(joints, mended, strict=True):
+            if joint.left and found.kept_to > kept_from:
+                kept = slice(kept_from, found.kept_to)
+                runs.append(Run(ids[kept], starts[kept], joint.offset - joint.left.end))
+            runs.append(Run(found.ids, found.starts, joint.offset))
+            kept_from = found.next_from
+        return runs
+
+    def count(self, pieces: Sequence[Piece]) -> int:
+        """Tokens of the pieces' joined text."""
+        joints = self._joints(pieces)
+        mended = self._mend_all(joints)
+        if mended is None:
+            return self.tokenizer.count("".join(decode(self.store, piece) for piece in pieces))
+        total = kept_from = 0
+        for joint, found in zip(joints, mended, strict=True):
+            total += len(found.ids) + (found.kept_to - kept_from if joint.left else 0)
+            kept_from = found.next_from
+        return total
+
+    def _joints(self, pieces: Sequence[Piece]) -> list[_Joint]:
+        """What stands between the slices that are long enough to have seams; shorter ones are new text."""
+        slices = [piece for piece in pieces if isinstance(piece, Slice)]
+        edges = self.store.starts.searchsorted(np.array([(one.begin, one.end) for one in slices], np.int64)).tolist()
+        held = iter(edges)
+        joints: list[_Joint] = []
+        left: _Held | None = None
+        literal: list[str] = []
+        offset = position = 0
+        for piece in pieces:
+            if isinstance(piece, Slice):
+                first, last = next(held)
+                if last - first >= _SHORT:
+                    right = _Held(piece.begin, piece.end, first, last)
+                    self._add(joints, left, "".join(literal), right, offset)
+                    position += piece.end - piece.begin
+                    left, literal, offset = right, [], position
+                    continue
+            text = decode(self.store, piece)
+            literal.append(text)
+            position += len(text) if text.isascii() else len(text.encode())
+        self._add(joints, left, "".join(literal), None, offset)
+        return joints
+
+    def _add(self, joints: list[_Joint], left: _Held | None, text: str, right: _Held | None, offset: int) -> None:
+        """Append a joint, in parts where control tokens stand in it."""
+        found = list(self._controls.finditer(text)) if self._controls and len(text) > 2 else []
+        if not found:
+            joints.append(_Joint(left, text, right, offset))
+            return
+        first, last = found[0], found[-1]
+        joints.append(_Joint(left, text[: first.end()], None, offset, ended=True))
+        if first is not last:
+            middle = text[first.start() : last.end()]
+            joints.append(
+                _Joint(None, middle, None, offset + len(text[: first.start()].encode()), begun=True, ended=True)
+            )
+        if right or last.end() < len(text):
+            joints.append(_Joint(None, text[last.start() :], right, offset + len(text[: last.start()].encode()), True))
+
+    def _mend_all(self, joints: Sequence[_Joint]) -> list[_Mended] | None:
+        """Tokens around every joint; None where some joint found no agreement."""
+        keys = [
+            (joint.left.end if joint.left else -1, joint.text, joint.right.begin if joint.right else -1, joint.begun)
+            for joint in joints
+        ]
+        if len(self._known) > _KEPT:
+            self._known.clear()
+        fresh = {key: joint for key, joint in zip(keys, joints, strict=True) if key not in self._known}
+        windows = [_window(self.store, joint, _WINDOWS[0]) for joint in fresh.values()]
+        encodings = self._encode([window.text for window in windows])
+        for (key, joint), window, (ids, starts) in zip(fresh.items(), windows, encodings, strict=True):
+            self._known[key] = self._mend(joint, window, ids, starts, 0)
+        mended: list[_Mended] = []
+        kept_from = 0
+        for joint, key in zip(joints, keys, strict=True):
+            found = self._known[key]
+            if found is None or (joint.left and found.kept_to < kept_from):
+                found = self._widely(joint, kept_from)
+                if found is None:
+                    return None
+            mended.append(found)
+            kept_from = found.next_from
+        return mended
+
+    def _widely(self, joint: _Joint, kept_from: int) -> _Mended | None:
+        """The same by wider windows, which may reach into what the joint before took: never remembered."""
+        for size in _WINDOWS[1:]:
+            window = _window(self.store, joint, size)
+            [(ids, starts)] = self._encode([window.text])
+            found = self._mend(joint, window, ids, starts, kept_from)
+            if found is not None:
+                return found
+        return None
+
+    def _encode(self, texts: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Ids of each text and the bytes at which they begin."""
+        if not texts:
+            return []
+        if (quick := _quick(self.tokenizer)) is not None:
+            return quick.encode(self.tokenizer, texts)
+        return [(one.ids.tolist(), one.starts.tolist()) for one in self.tokenizer.encode_many(texts)]
+
+    def _mend(
+        self, joint: _Joint, window: _Window, ids: list[int], starts: list[int], kept_from: int
+    ) -> _Mended | None:
+        """Tokens around a joint, where those of the window agree with those of the slices."""
+        store = self.store
+        kept_to, first, last, next_from = kept_from, int(joint.begun), len(ids), 0
+        if joint.left:
+            shift = joint.left.end - window.before  # store byte → window byte
+            begin = max(window.left_token, kept_from)
+            agreed = _agreement(store, begin, joint.left.last, shift, ids, starts, 0, window.raw)
+            if agreed is None:
+                return None
+            kept_to, first = agreed
+        if joint.right:
+            shift = joint.right.begin - window.border
+            begin = bisect_left(starts, window.border)
+            agreed = _agreement(store, window.right_token, window.right_end, shift, ids, starts, begin, window.raw)
+            if agreed is None or agreed[1] < first:
+                return None
+            next_from, last = agreed
+        own = np.array(starts[first:last], np.int64) - window.before
+        return _Mended(kept_to, np.array(ids[first:last], np.uint32), own, next_from)
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+@lru_cache(maxsize=16)
+def _quick(tokenizer: Tokenizer) -> Starts | None:
+    return Starts.find(tokenizer)
+
+
+class _Window(NamedTuple):
     """A joint's new text with some of what stands on either side."""
 
     text: str
+    raw: bytes  # the same in UTF-8
     left_token: int  # first token of the left slice that is in the window
     before: int  # bytes of the window in front of the new text
     right_token: int  # first token that lies wholly in the right slice
@@ -126,103 +281,52 @@ class _Window:
 
 
 def _window(store: Store, joint: _Joint, size: int) -> _Window:
-    text, left_token, before = joint.text, 0, 0
+    raw, left_token, before = joint.text.encode(), 0, 0
+    starts = store.starts
     if joint.left:
-        end = int(np.searchsorted(store.starts, joint.left.end))
-        left_token = max(end - size, int(np.searchsorted(store.starts, joint.left.begin)))
-        left_token = int(np.searchsorted(store.starts, store.starts[left_token]))  # where a character begins
-        begin = max(int(store.starts[left_token]), joint.left.begin)
+        left_token = max(joint.left.last - size, joint.left.first)
+        left_token = int(starts.searchsorted(starts[left_token]))  # where a character begins
+        begin = max(int(starts[left_token]), joint.left.begin)
         before = joint.left.end - begin
-        text = decode(store, Slice(begin, joint.left.end)) + text
-    border = before + len(joint.text.encode())
-    if not joint.right:
-        return _Window(text, left_token, before, 0, 0, border)
-    right_token = int(np.searchsorted(store.starts, joint.right.begin))
-    right_end = min(right_token + size, int(np.searchsorted(store.starts, joint.right.end)))
-    end_byte = joint.right.end
-    if right_end < len(store.starts) and store.starts[right_end] < joint.right.end:
-        right_end = int(np.searchsorted(store.starts, store.starts[right_end]))
-        end_byte = int(store.starts[right_end])
-    text += decode(store, Slice(joint.right.begin, end_byte))
-    return _Window(text, left_token, before, right_token, right_end, border)
-
-
-def _join(store: Store, joints: Sequence[_Joint], tokenizer: Encoder) -> list[Run] | None:
-    """Runs of all joints with the slices' own tokens between them; None where some joint found no agreement."""
-    windows = [_window(store, joint, _WINDOWS[0]) for joint in joints]
-    encodings = tokenizer.encode_many([window.text for window in windows])
-    runs: list[Run] = []
-    kept_from = 0  # first token of the current slice that is taken from the store
-    for joint, window, encoding in zip(joints, windows, encodings, strict=True):
-        found = _mend(store, joint, window, encoding, kept_from)
-        for size in _WINDOWS[1:]:
-            if found is None:
-                window = _window(store, joint, size)
-                encoding = tokenizer.encode(window.text)
-                found = _mend(store, joint, window, encoding, kept_from)
-        if found is None:
-            return None
-        kept_to, first, last, next_from = found
-        if joint.left:
-            runs.append(_run(store.ids, store.starts, kept_from, kept_to, joint.offset - joint.left.end))
-        runs.append(_run(encoding.ids, encoding.starts, first, last, joint.offset - window.before))
-        kept_from = next_from
-    return runs
-
-
-def _mend(
-    store: Store, joint: _Joint, window: _Window, encoding: Encoding, kept_from: int
-) -> tuple[int, int, int, int] | None:
-    """Tokens around a joint: (left slice up to, window from, window up to, right slice from)."""
-    kept_to, first, last, next_from = kept_from, 0, len(encoding.ids), 0
-    if joint.left:
-        shift = joint.left.end - window.before  # store byte → window byte
-        end = int(np.searchsorted(store.starts, joint.left.end))
-        agreed = _agreement(store, max(window.left_token, kept_from), end, shift, encoding, 0, window.text)
-        if agreed is None:
-            return None
-        kept_to, first = agreed
+        raw = store.text[begin : joint.left.end].tobytes() + raw
+    border = len(raw)
+    right_token = right_end = 0
     if joint.right:
-        shift = joint.right.begin - window.border
-        begin = int(np.searchsorted(encoding.starts, window.border))
-        agreed = _agreement(store, window.right_token, window.right_end, shift, encoding, begin, window.text)
-        if agreed is None or agreed[1] < first:
-            return None
-        next_from, last = agreed
-    return kept_to, first, last, next_from
-
-
-def _run(ids: Ids, starts: Offsets, first: int, last: int, shift: int) -> Run:
-    return Run(ids[first:last], starts[first:last], shift)
+        right_token, right_end, end_byte = joint.right.first, joint.right.first + size, joint.right.end
+        if right_end < joint.right.last:
+            right_end = int(starts.searchsorted(starts[right_end]))
+            end_byte = int(starts[right_end])
+        else:
+            right_end = joint.right.last
+        raw += store.text[joint.right.begin : end_byte].tobytes()
+    return _Window(raw.decode("utf-8"), raw, left_token, before, right_token, right_end, border)
 
 
 def _agreement(
-    store: Store, first: int, last: int, shift: int, encoding: Encoding, begin: int, text: str
+    store: Store, first: int, last: int, shift: int, ids: list[int], starts: list[int], begin: int, raw: bytes
 ) -> tuple[int, int] | None:
     """First place behind which store and window may be exchanged: (token of the store, token of the window).
 
     Walks both from `first` and `begin` on, and stops behind ``_AGREED`` tokens in a row that are the same, at the same
     bytes, and hold the border of a word: from there on the pre-tokeniser cannot know what stood before.
     """
-    ours = store.ids[first:last].tolist(), (store.starts[first:last] - shift).tolist()
-    theirs = encoding.ids.tolist(), encoding.starts.tolist()
-    raw = text.encode()
+    own_ids, own_starts = store.ids[first:last].tolist(), store.starts[first:last].tolist()
     i, j, run_from, run = 0, begin, 0, 0
-    while i < len(ours[0]) and j < len(theirs[0]):
-        at, other = ours[1][i], theirs[1][j]
+    while i < len(own_ids) and j < len(ids):
+        at, other = own_starts[i] - shift, starts[j]
         if at != other:
             run = 0
             i, j = (i + 1, j) if at < other else (i, j + 1)
             continue
-        if ours[0][i] == theirs[0][j]:
+        if own_ids[i] == ids[j]:
             run_from = at if run == 0 else run_from
             run += 1
         else:
             run = 0
         i, j = i + 1, j + 1
-        if run >= _AGREED and i < len(ours[0]) and j < len(theirs[0]):
-            border = ours[1][i]
-            clean = border == theirs[1][j] and border > at  # not inside a character that took several tokens
+        if run >= _AGREED and i < len(own_ids) and j < len(ids):
+            border = own_starts[i] - shift
+            clean = border == starts[j] and border > at  # not inside a character that took several tokens
             if clean and _holds_word_border(raw[run_from:border]):
                 return first + i, j
     return None

@@ -5,6 +5,9 @@ For byte-level vocabularies; taken only where it gives what the encoder says, wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,9 +30,9 @@ class Starts:
         self.lengths = lengths
 
     @classmethod
-    def find(cls, tokenizer: Tokenizer, text: str) -> Starts | None:
+    def find(cls, tokenizer: Tokenizer, text: str = "") -> Starts | None:
         """The lengths, or None where they don't do for this tokenizer: the beginning of `text` is tried."""
-        lengths = tokenizer.byte_lengths()
+        lengths = tokenizer.byte_lengths
         if lengths is None:
             return None
         found = cls(lengths)
@@ -40,7 +43,26 @@ class Starts:
                 return None  # one that leaves blanks out of a token's place, for example
         return found
 
-    def of(self, ids: Ids, raw: npt.NDArray[np.uint8]) -> Offsets | None:
+    def encode(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+        """Ids of each text and the bytes at which they begin: `Tokenizer.encode_many` for many short texts.
+
+        Args:
+            tokenizer: whose lengths these are.
+            texts: any number.
+        """
+        found = tokenizer.id_lists(texts)
+        flat = np.fromiter(chain.from_iterable(found), np.int64, sum(map(len, found)))
+        raw = [text.encode() for text in texts]
+        borders = np.cumsum([0, *map(len, raw)])
+        starts = self.of(flat, np.frombuffer(b"".join(raw), np.uint8))
+        counts = np.cumsum([0, *map(len, found)])
+        # Every text's first token must begin where the text does: then no text's tokens reach into the next one.
+        if starts is None or not np.array_equal(np.append(starts, borders[-1])[counts], borders):
+            return [(one.ids.tolist(), one.starts.tolist()) for one in tokenizer.encode_many(texts)]
+        own = (starts - np.repeat(borders[:-1], np.diff(counts))).tolist()
+        return [(ids, own[first : first + len(ids)]) for ids, first in zip(found, counts.tolist(), strict=False)]
+
+    def of(self, ids: Ids | npt.NDArray[np.int64], raw: npt.NDArray[np.uint8]) -> Offsets | None:
         """Byte at which each token begins, (n,); None where the tokens are not those of exactly these bytes."""
         lengths = self.lengths[ids]
         ends = np.cumsum(lengths)

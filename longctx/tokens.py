@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from longctx.types import Ids, Message
 
 Offsets = npt.NDArray[np.int64]
 _HAYSTACK = "[[haystack]]"
+_LONG = 1 << 16  # characters from which rendering a message costs more than a look at its ends
+_END = 256  # characters of either end that are looked at
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+_FILTERED = "  Upper lower <b>&amp;</b> \"quoted\" 'so' \\ {x} {{ y }} {% z %}\t\r\n \n\n\n  ünï 合同 🙂  "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,9 +118,27 @@ class Tokenizer:
 
     def ids_many(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of `encode_many` alone, which is faster where nobody asks at which bytes they stand."""
-        batch = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [np.array(encoding.ids, np.uint32) for encoding in batch]
+        return [np.array(ids, np.uint32) for ids in self.id_lists(texts)]
 
+    def id_lists(self, texts: Sequence[str]) -> list[list[int]]:
+        """The same as lists."""
+        return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+    @cached_property
+    def controls(self) -> re.Pattern[str] | None:
+        """Finds control tokens at which the tokenizer splits a text before all else; None where it has none such."""
+        added = self._fast.get_added_tokens_decoder().items()
+        bare = [
+            token.content
+            for number, token in added
+            if token.special
+            and token.content.strip()
+            and not (token.normalized or token.single_word or token.lstrip or token.rstrip)
+            and number in self._fast.encode(f"x{token.content}x", add_special_tokens=False).ids
+        ]
+        return re.compile("|".join(map(re.escape, sorted(bare, key=len, reverse=True)))) if bare else None
+
+    @cached_property
     def byte_lengths(self) -> npt.NDArray[np.int64] | None:
         """(vocabulary,) bytes that each id stands for; None where the vocabulary is not one of bytes, as GPT-2's is."""
         if '"ByteLevel"' not in self._fast.to_str() or self._fast.normalizer is not None:
@@ -171,6 +194,37 @@ class Tokenizer:
             raise TokenizerError(f"The chat template of {self.name} failed: {error}") from error
         return str(rendered)
 
+    def renders(self, chat_input: str | list[Message], prompt: str) -> bool:
+        """True where `prompt` is what the model receives for `chat_input`.
+
+        A template can only do to a message what its own text says. So a long one is checked by its two ends around a
+        probe of all that the template's text names, and by standing in the prompt as it is; where the template changes
+        the probe, the whole is rendered.
+
+        Raises:
+            TokenizerError: the template refuses these messages.
+        """
+        if isinstance(chat_input, str) or len(chat_input) != 1 or len(chat_input[0]["content"]) < _LONG:
+            return self.render(chat_input) == prompt
+        content = chat_input[0]["content"]
+        probe = f"{content[:_END]}{self._probe}{content[-_END:]}"
+        parts = self.render([{**chat_input[0], "content": probe}]).split(probe)
+        if len(parts) != 2:
+            return self.render(chat_input) == prompt
+        if len(prompt) != len(parts[0]) + len(content) + len(parts[1]):
+            return False
+        return prompt.startswith(parts[0]) and prompt.startswith(content, len(parts[0])) and prompt.endswith(parts[1])
+
+    @cached_property
+    def _probe(self) -> str:
+        """Everything that the chat template could look for in a message, and what its filters could change."""
+        template = self.hf.chat_template
+        names = template.values() if isinstance(template, dict) else [str(template)]
+        literals = dict.fromkeys(found[1:-1] for name in names for found in _LITERAL.findall(name))
+        unescaped = [text.replace("\\n", "\n").replace("\\t", "\t") for text in literals]
+        probe = "\n\n".join([_FILTERED, *literals, *unescaped, _FILTERED])
+        return probe * (1 + _LONG // len(probe))  # long: a template may cut what is
+
     def frame(self, before: str, after: str, cue: str = "") -> tuple[str, str]:
         """What stands before and after a haystack in the rendered prompt.
 
@@ -213,32 +267,6 @@ def _with_bytes(encoding: Any, text: str) -> Encoding:
     if to_bytes is not None:
         offsets = to_bytes[offsets]
     return Encoding(ids, offsets[:, 0], offsets[:, 1])
-
-
-class Remembering:
-    """Encodes like a tokenizer, each text once: for steps that look at the same windows again and again."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Remember nothing yet."""
-        self._tokenizer = tokenizer
-        self._known: dict[str, Encoding] = {}
-        self.affixed = tokenizer.affixed
-        self.affix_counts = tokenizer.affix_counts
-        self.count_many = tokenizer.count_many
-
-    def encode(self, text: str) -> Encoding:
-        """As `Tokenizer.encode`."""
-        return self.encode_many([text])[0]
-
-    def encode_many(self, texts: Sequence[str]) -> list[Encoding]:
-        """As `Tokenizer.encode_many`."""
-        fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if fresh:
-            self._known.update(zip(fresh, self._tokenizer.encode_many(fresh), strict=True))
-        return [self._known[text] for text in texts]
-
-
-Encoder = Tokenizer | Remembering
 
 
 _GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend")  # names of one class, before and since transformers 5

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longctx.encoded import TextStore, gather
-from longctx.seams import Piece, Slice, decode, splice
+from longctx.seams import Piece, Seams, Slice, decode, splice
 from longctx.tokens import Tokenizer
 
 TEXT = "\n\n".join(
@@ -35,6 +35,11 @@ def store(kind: str) -> TextStore:
 
 
 @cache
+def seams(kind: str) -> Seams:
+    return Seams(store(kind), tokenizer(kind))
+
+
+@cache
 def borders() -> list[int]:
     return [len(TEXT[:index].encode()) for index in range(0, len(TEXT) + 1)]
 
@@ -49,6 +54,7 @@ def slices() -> st.SearchStrategy[Slice]:
 
 literals = st.one_of(
     st.sampled_from(["", " ", "\n", "\n\n", "\n\n\n", ". ", "The fee is US$4,318,250.", "费用为123元。", "  x"]),
+    st.sampled_from(["<|im_end|>\n<|im_start|>user\n", "<|bos|>", "<s>", "</s> ", " [SEP]x[CLS]", "<|endoftext|>\n"]),
     st.text(max_size=12).filter(lambda text: "\x00" not in text and not any(0xD800 <= ord(c) < 0xE000 for c in text)),
 )
 
@@ -58,18 +64,22 @@ literals = st.one_of(
 @given(pieces=st.lists(st.one_of(slices(), literals), min_size=1, max_size=7))
 def test_splice_gives_the_ids_and_offsets_of_the_whole_text(kind: str, pieces: list[Piece]) -> None:
     text = "".join(decode(store(kind), piece) for piece in pieces)
-    runs = splice(store(kind), pieces, tokenizer(kind))
-    ids, starts = gather(runs)
     whole = tokenizer(kind).encode(text)
-    np.testing.assert_array_equal(ids, whole.ids)
-    np.testing.assert_array_equal(starts, whole.starts)
+    for joined in (Seams(store(kind), tokenizer(kind)), seams(kind)):  # that remembers nothing, or all before
+        ids, starts = gather(joined.splice(pieces))
+        np.testing.assert_array_equal(ids, whole.ids)
+        np.testing.assert_array_equal(starts, whole.starts)
+        assert joined.count(pieces) == len(ids)
 
 
 def test_a_splice_of_long_slices_encodes_little_more_than_its_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = store("gpt2-like")
     encoded: list[str] = []
-    real = Tokenizer.encode_many
-    monkeypatch.setattr(Tokenizer, "encode_many", lambda self, texts: (encoded.extend(texts), real(self, texts))[1])
+    for name in ("encode_many", "id_lists"):
+        real = getattr(Tokenizer, name)
+        monkeypatch.setattr(
+            Tokenizer, name, lambda self, texts, real=real: (encoded.extend(texts), real(self, texts))[1]
+        )
     half, end = borders()[3000], borders()[6000]
     splice(whole, [Slice(0, half), "\n\nThe fee is due.\n\n", Slice(half, end)], tokenizer("gpt2-like"))
     assert 0 < sum(map(len, encoded)) < 1500

@@ -88,3 +88,37 @@ def test_what_cannot_be_loaded_says_what_can(tmp_path: object) -> None:
     with pytest.raises(TokenizerError, match="only a Python tokenizer"):
         Tokenizer(object(), "slow")
     assert isinstance(small_tokenizers.gpt2_like(), PreTrainedTokenizerFast)
+
+
+LONG = "The fee is due. " * 5_000
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        ("{{ m['content'] }}", True),
+        ("{{ m['content'] | trim }}", True),
+        ("{{ m['content'].replace('</think>', '') }}", True),  # as nothing of the kind stands in this message
+        ("{{ m['content'].replace('fee', 'tax') }}", False),
+        ("{{ m['content'] | replace(\"\\n\", ' ') }}", False),
+        ("{{ m['content'] | upper }}", False),
+        ("{{ m['content'] | tojson }}", False),
+        ("{{ m['content'][:1000] }}", False),
+        ("{{ m['content'] }}{{ m['content'] }}", False),
+    ],
+)
+def test_a_long_message_that_a_template_changes_is_noticed_without_rendering_it(content: str, kept: bool) -> None:
+    template = f"{{% for m in messages %}}<|im_start|>{content}<|im_end|>{{% endfor %}}"
+    tokenizer = Tokenizer(small_tokenizers.byte_level(small_tokenizers.LLAMA3, template), "x")
+    text = f"Read.\n{LONG}Which?"
+    assert tokenizer.renders([{"role": "user", "content": text}], f"<|im_start|>{text}<|im_end|>") is kept
+    assert not tokenizer.renders([{"role": "user", "content": text}], f"<|im_start|>{text[:-9]} Which?<|im_end|>")
+
+
+def test_a_text_is_split_at_control_tokens_before_all_else() -> None:
+    tokenizer = Tokenizer(small_tokenizers.byte_level(small_tokenizers.LLAMA3), "x")
+    assert tokenizer.controls
+    assert [found[0] for found in tokenizer.controls.finditer("a<|im_end|>\n<|im_start|>b")] == [
+        "<|im_end|>",
+        "<|im_start|>",
+    ]
