@@ -16,7 +16,7 @@ _OLD = re.compile(
     r"不再|作废|取代|废止|失效|替换|撤销|停用|过期|更换",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"\b(?=[\w./-]*\d)[A-Za-z0-9][\w./-]*[A-Za-z0-9]\b")
+_CODE = re.compile(r"(?<![A-Za-z0-9])(?=[\w./-]*\d)[A-Za-z0-9][A-Za-z0-9_./-]*[A-Za-z0-9](?![A-Za-z0-9])")
 _TITLE = re.compile(r"^(?:#\s*)?=====\s(.+?)(?:, page \d+)?\s=====$", re.MULTILINE)
 
 _IDENTIFIER = re.compile(r"[A-Za-z]\w*[\d_]\w*")
@@ -40,12 +40,21 @@ def _certain(documents: str, question: str) -> list[str]:
     asked = question[: max(question.rfind("?"), question.rfind("？")) + 1] or question  # without "List every amount."
     found = [passage.text for passage in find_passages(f"{documents}\n\n{asked}", asked) if passage.certain]
     subject = max(names(asked), key=len, default="")
+    if not found and (unspaced := _unspaced_subject(documents, asked)):
+        subject, found = unspaced, [text for text in _ENDS.split(documents) if unspaced in text]
     narrowed = [part for text in found or _rarest(documents, asked) for part in _from(text, subject)]
 
     def rank(text: str) -> tuple[bool, bool, int]:
         return _age(text) == 2, not _states(text, asked), _age(text)
 
     return sorted(narrowed, key=rank)
+
+
+def _unspaced_subject(documents: str, question: str) -> str:
+    """What a question in Chinese is about: the longest part at its beginning that the documents hold."""
+    run = _RUNS.match(question)
+    parts = [run[0][begin:end] for begin in range(3) for end in range(begin + 3, len(run[0]) + 1)] if run else []
+    return max((part for part in parts if part in documents), key=len, default="")
 
 
 def _from(text: str, subject: str) -> list[str]:
@@ -129,7 +138,8 @@ def read_grounded(prompt: str, question: str) -> str:
     """The passage that answers the question, and the last file name above it."""
     documents = _before(prompt, question)
     found = read_facts(prompt, question)
-    at = documents.find(found[:80]) if found else -1
+    place = re.search(r"\s+".join(map(re.escape, found[:80].split())), documents) if found else None
+    at = place.start() if place else -1
     titles = _TITLE.findall(documents[:at]) if at >= 0 else []
     titles = [title for title in titles if re.search(r"\.\w+$", title)] or titles  # "# ===== Fields =====" is no file
     return f"{found}\nFile: {titles[-1]}" if titles else found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from longctx.corpus import Corpus
@@ -338,13 +339,20 @@ def _sample(
         if sample is None:
             continue
         if headers:
-            target = [str(question.target), sample.metadata["needles"][0]["file"]]
-            sample = replace(sample, target=target, metadata={**sample.metadata, "scorer": "grounded"})
+            file = sample.metadata["needles"][0]["file"]
+            more = {"scorer": "grounded", "namesakes": _namesakes(corpus, file)}
+            sample = replace(sample, target=[str(question.target), file], metadata={**sample.metadata, **more})
         return sample
     raise ImpossibleSample(
         f"Corpus {corpus.name!r} holds every key or value that was drawn for its facts, {_DRAWS} times over: "
         "give the facts in its voice a wider range, or use another voice."
     )
+
+
+def _namesakes(corpus: Corpus, file: str) -> list[str]:
+    """Other documents with a file's base name: that name alone does not tell them apart."""
+    name = PurePosixPath(file).name
+    return [s.path for s in corpus.documents if s.path != file and PurePosixPath(s.path).name == name]
 
 
 def _check_density(cell: Cell, tokenizer: Tokenizer, questions: Sequence[_Question], room: int) -> None:

@@ -109,7 +109,7 @@ def grounded(target: str | list[str], text: str, metadata: Mapping[str, Any]) ->
     """Half for the answer, which must stand in the text as a whole, and half for the file that it is from.
 
     The target is the answer and the file's path. The file counts as named by its path or its base name, whatever the
-    case, but not with another folder before it.
+    case, but not with another folder before it, nor where one of ``namesakes`` of the metadata may be meant as well.
 
     Raises:
         UsageError: the target is not a list of two.
@@ -122,11 +122,21 @@ def grounded(target: str | list[str], text: str, metadata: Mapping[str, Any]) ->
     if wanted.name:
         mention = re.compile(rf"(?P<folder>[^\s\"'“”()\[\]<>]*/)?(?<![\w.-]){re.escape(wanted.name)}(?![\w-]|\.\w)")
         folders = [match["folder"] or "" for match in mention.finditer(said)]
-        named = any(_ends_alike(folder, str(wanted.parent)) for folder in folders)
+        others = [str(PurePosixPath(path.casefold()).parent) for path in metadata.get("namesakes", ())]
+        named = any(_means(folder, str(wanted.parent), others) for folder in folders)
         said = mention.sub(" ", said)  # a number in the file's name is no answer
     answered = occurrences(normalise(target[0]), normalise(said)) > 0
     explanation = f"answer {'right' if answered else 'wrong'}, file {'right' if named else 'not named'}"
     return answered / 2 + named / 2, explanation
+
+
+def _means(given: str, folder: str, others: list[str]) -> bool:
+    """True where a folder as it is given is the wanted one, and none of the others."""
+    parts = PurePosixPath(given).parts
+    if parts == PurePosixPath(folder).parts:
+        return True
+    shared = any(_ends_alike(given, other) and len(parts) <= len(PurePosixPath(other).parts) for other in others)
+    return _ends_alike(given, folder) and not shared
 
 
 def _ends_alike(given: str, folder: str) -> bool:
