@@ -13,6 +13,7 @@ import re
 import string
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -165,6 +166,17 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds the answers that were drawn twice, {_DRAWS} times over.")
 
 
+_counts: WeakKeyDictionary[Corpus, dict[str, int]] = WeakKeyDictionary()
+
+
+def _counted(corpus: Corpus, tokenizer: Tokenizer, requests: Sequence[str]) -> dict[str, int]:
+    """Tokens of requests, each counted once while the corpus is open: samples share most of them."""
+    known = _counts.setdefault(corpus, {})
+    fresh = [request for request in requests if request not in known]
+    known.update(zip(fresh, tokenizer.count_many(fresh), strict=True))
+    return known
+
+
 def _check(name: str, value: Any, possible: Sequence[Any]) -> None:
     if value not in possible or isinstance(value, bool) != isinstance(possible[0], bool):
         given = ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in possible)
@@ -206,7 +218,7 @@ class _Conversation:
         tokens = np.cumsum([passage.tokens for passage, _ in self.fillers])
         del self.fillers[int(np.searchsorted(tokens, enough)) :]
         requests = sorted({wording for _, wording in self.fillers} | {request})
-        counts = dict(zip(requests, (len(e.ids) for e in tokenizer.encode_many(requests)), strict=True))
+        counts = _counted(corpus, tokenizer, requests)
         self._around = counts[request] + _MARKS
         self.sizes = np.array(
             [passage.tokens + counts[wording] + _MARKS for passage, wording in self.fillers], np.int64
