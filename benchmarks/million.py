@@ -1,10 +1,10 @@
 """A prompt of 1,048,576 tokens through a real vLLM engine: a small machine can do it with a tiny model.
 
 The model's weights are random: its answer means nothing, and what is tested is the plumbing. A real sample is built,
-the project's own backend hands it to vLLM, and the engine counts it, computes every layer for it and answers. Two
-kinds: ``llama`` (one layer, attention within a sliding window of 1,024 tokens) and ``mamba2`` (two layers).
+the project's own backend hands it to vLLM, and the engine counts it, computes every layer for it and answers. The model
+is a Llama of one layer whose attention reaches 1,024 tokens back.
 
-    python benchmarks/million.py [--length 1M] [--kind llama|mamba2]
+    python benchmarks/million.py [--length 1M]
 """
 
 from __future__ import annotations
@@ -33,24 +33,15 @@ ENGINE = {"load_format": "dummy", "enable_prefix_caching": False, "kv_cache_memo
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 
 
-def config_of(kind: str, vocabulary: int, window: int) -> dict[str, Any]:
+def config_of(vocabulary: int, window: int) -> dict[str, Any]:
     """``config.json`` of a model that is just large enough to be one."""
-    common = {"vocab_size": vocabulary, "hidden_size": HIDDEN, "tie_word_embeddings": True, "dtype": "float32"}
-    if kind == "mamba2":
-        return common | {
-            "architectures": ["Mamba2ForCausalLM"],
-            "model_type": "mamba2",
-            "num_hidden_layers": 2,
-            "num_heads": 4,
-            "head_dim": 32,
-            "state_size": 16,
-            "n_groups": 1,
-            "expand": 2,
-            "max_position_embeddings": window,
-        }
-    return common | {
+    return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
+        "vocab_size": vocabulary,
+        "hidden_size": HIDDEN,
+        "tie_word_embeddings": True,
+        "dtype": "float32",
         "num_hidden_layers": 1,
         "intermediate_size": 2 * HIDDEN,
         "num_attention_heads": 2,
@@ -63,14 +54,14 @@ def config_of(kind: str, vocabulary: int, window: int) -> dict[str, Any]:
     }
 
 
-def make_model(kind: str, window: int, folder: Path) -> None:
+def make_model(window: int, folder: Path) -> None:
     """A model folder with the embedded model's tokenizer and no weights; vLLM draws them."""
     source = ensure()
     vocabulary = json.loads((source / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     for name in TOKENIZER:
         if (source / name).exists():
             shutil.copy(source / name, folder)
-    (folder / "config.json").write_text(json.dumps(config_of(kind, vocabulary, window)), encoding="utf-8")
+    (folder / "config.json").write_text(json.dumps(config_of(vocabulary, window)), encoding="utf-8")
 
 
 def build(length: int) -> Sample:
@@ -84,12 +75,11 @@ def main() -> None:
     """Build, ask, print."""
     options = argparse.ArgumentParser(description="A prompt of a million tokens through a real vLLM engine.")
     options.add_argument("--length", type=parse_count, default=1 << 20, help="tokens, such as 1M")
-    options.add_argument("--kind", choices=("llama", "mamba2"), default="llama")
     given = options.parse_args()
 
     sample = build(given.length)
     with tempfile.TemporaryDirectory() as name:
-        make_model(given.kind, given.length + OUTPUT, Path(name))
+        make_model(given.length + OUTPUT, Path(name))
         config = json.loads((Path(name) / "config.json").read_text(encoding="utf-8"))
         plan = plan_window(config, given.length, OUTPUT, "off")
         backend = VllmBackend(name, plan=plan, sampling=Sampling(OUTPUT), config=config, engine_args=ENGINE)
@@ -100,10 +90,10 @@ def main() -> None:
             seconds, cpu = time.monotonic() - began, time.process_time() - cpu
         finally:
             backend.close()
-    layers, state = config["num_hidden_layers"], config.get("sliding_window")
-    sliding = f", sliding window {state:,}" if state else ""
     print("PLUMBING ONLY: the weights are random, and what the model says means nothing.")
-    print(f"model          {given.kind}, {layers} layer(s), hidden {HIDDEN}{sliding}, {about['dtype']}")
+    print(
+        f"model          Llama, 1 layer, hidden {HIDDEN}, sliding window {config['sliding_window']:,}, {about['dtype']}"
+    )
     print(f"engine         vLLM {about['vllm']} on {about['device']}, {about['threads']} threads, started in", end=" ")
     print(f"{about['start_s']} s; window {about['max_model_len']:,} tokens")
     print(f"prompt tokens  {response.prompt_tokens or 0:,} counted by the engine, {len(sample.prompt_ids):,} built")
