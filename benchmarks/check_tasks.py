@@ -38,6 +38,7 @@ SHIPPED = (
 ALL_WHOLE = 1 << 17  # tokens up to which every prompt is encoded whole; longer ones once a task
 DEPTHS = (0.5, 0.0, 1.0, None, 0.3)
 DENSITY = 4.0  # distractors per 10,000 tokens, in every second sample of a task that has them
+NEAR = 4  # distractors at most where all of them stand within 512 tokens of the needle
 
 _TIERS: list[dict[str, Any]] = [{"tier": "entity"}, {"tier": "superseded"}]
 _DISTANCES: list[dict[str, Any]] = [{"distance": "near"}, {"distance": "far"}]
@@ -186,9 +187,10 @@ def cells(task: Task, corpus: Corpus, length: int, seeds: int, every: bool) -> I
         for seed in range(seeds):
             turn = number + seed
             dense = task.density and (turn % 2 or "tier" in variant or "distance" in variant)
+            density = min(DENSITY, NEAR * 10_000 / length) if variant.get("distance") == "near" else DENSITY
             yield Cell(
                 task.name, corpus.name, length, DEPTHS[turn % len(DEPTHS)] if task.depth else None,
-                DENSITY if dense else 0.0, seed, variant=tuple(sorted(variant.items())),
+                density if dense else 0.0, seed, variant=tuple(sorted(variant.items())),
             )  # fmt: skip
 
 
