@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -68,7 +69,7 @@ def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\
     """Pieces that fill a haystack up to the token; None where not even the shortest fits.
 
     A ladder: a whole sentence of the right size; else, where they may be cut, a longer one cut behind a word, then one
-    cut anywhere; else two whole ones.
+    cut anywhere, then two cut ones; else two whole ones.
 
     Args:
         candidates: what may be taken, each once.
@@ -110,6 +111,18 @@ def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\
         text = candidates.text(unit)
         for end in _ends(text, lambda end, text=text: missing([*closing, between, text[:end]])):  # type: ignore[misc]
             return [*closing, between, text[:end]]
+    return _halves([candidates.text(unit) for unit in near[:_CUT_TRIES]], missing, [*closing, between], joint)
+
+
+def _halves(texts: Sequence[str], missing: Missing, begun: list[Piece], joint: str) -> list[Piece] | None:
+    """Two that are cut short: for a gap between the largest one and what that leaves room for."""
+    for first, second in pairwise(texts):
+        half = first[: len(first) // 2].rpartition(" ")[0]
+        if not half or missing([*begun, half]) <= 0:
+            continue
+        so_far = [*begun, half, joint]
+        for end in _ends(second, lambda end, begin=so_far, text=second: missing([*begin, text[:end]])):  # type: ignore[misc]
+            return [*so_far, second[:end]]
     return None
 
 

@@ -42,3 +42,15 @@ def test_a_gap_is_filled_where_few_sentences_are_long(gap: int, longest: int, se
 
     pieces = close(Texts(texts, TOKENIZER, cuts=True), missing, "\n\n", " ")
     assert pieces is not None and missing(pieces) == 0
+
+
+@settings(max_examples=40)
+@given(gap=st.integers(20, 300), words=st.integers(9, 30))
+def test_a_gap_is_filled_where_all_sentences_are_of_one_size(gap: int, words: int) -> None:
+    texts = [f"party {number} " + "shall add " * (words // 2) + "in full." for number in range(60)]
+
+    def missing(pieces: Sequence[Piece]) -> int:
+        return gap - TOKENIZER.count("".join(str(piece) for piece in pieces))
+
+    pieces = close(Texts(texts, TOKENIZER, cuts=True), missing, "\n\n", "\n\n")
+    assert pieces is not None and missing(pieces) == 0
