@@ -105,7 +105,7 @@ validate-stats: setup  ## do intervals cover and tests keep their size? simulate
 	@$(PY) benchmarks/validate_stats.py --write
 
 notebooks: setup  ## run every notebook from top to bottom and keep its outputs in it
-	@.venv/bin/jupyter execute --inplace notebooks/*.ipynb
+	@$(PY) -m jupyter execute --inplace notebooks/*.ipynb
 
 clear-notebooks: setup  ## empty the notebooks of outputs, as they are committed
 	@$(PY) notebooks/clear.py notebooks/*.ipynb
