@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sweep sweep-niah sweep-ruler sweep-mrcr sweep-domains sweep-yarn test test-fast check check-tasks \
-	bench validate-stats validate-frontier lock clean
+	bench validate-stats validate-frontier notebooks clear-notebooks lock clean
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
@@ -106,6 +106,12 @@ validate-frontier: setup  ## how often the claims of longctx frontier are true, 
 
 validate-stats: setup  ## do intervals cover and tests keep their size? simulates runs whose truth is known: minutes
 	@$(PY) benchmarks/validate_stats.py --write
+
+notebooks: setup  ## run every notebook from top to bottom and keep its outputs in it
+	@$(PY) -m jupyter execute --inplace notebooks/*.ipynb
+
+clear-notebooks: setup  ## empty the notebooks of outputs, as they are committed
+	@$(PY) notebooks/clear.py notebooks/*.ipynb
 
 lock: setup  ## renew requirements/*.txt from the *.in beside them; UPGRADE=1 takes newer versions
 	@$(LOCK) requirements/uv.in --output-file requirements/uv.txt

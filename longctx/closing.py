@@ -111,7 +111,9 @@ def close(candidates: Candidates, missing: Missing, border: str, joint: str = "\
         text = candidates.text(unit)
         for end in _ends(text, lambda end, text=text: missing([*closing, between, text[:end]])):  # type: ignore[misc]
             return [*closing, between, text[:end]]
-    return _halves([candidates.text(unit) for unit in near[:_CUT_TRIES]], missing, [*closing, between], joint)
+    texts = [candidates.text(unit) for unit in near[:_CUT_TRIES]]
+    # Where not even that fits, in place of the last whole one.
+    return _halves(texts, missing, [*closing, between], joint) or _halves(texts, missing, closing[:-1], joint)
 
 
 def _halves(texts: Sequence[str], missing: Missing, begun: list[Piece], joint: str) -> list[Piece] | None:

@@ -34,6 +34,13 @@ class Drawing(Axes):
         return render(self.get_figure(root=True), "png")
 
 
+class Sheet(Figure):
+    """A figure of several axes that shows itself when it is a notebook cell's last line, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return render(self, "png")
+
+
 def style() -> AbstractContextManager[None]:
     """The settings in which everything is drawn and written, whatever the caller's are."""
     own = {

@@ -93,7 +93,7 @@ def grid(frame: pd.DataFrame, *, threshold: float | None = THRESHOLD) -> Figure:
     step_x, step_y, head = LEFT + width + RIGHT, TOP + height + BOTTOM, 0.8
     placed = frame.dropna(subset=["length_asked", "depth_asked"])
     with canvas.style():
-        figure = Figure(figsize=(across * step_x, down * step_y + head), dpi=canvas.DPI)
+        figure = canvas.Sheet(figsize=(across * step_x, down * step_y + head), dpi=canvas.DPI)
         for place, (task, density, part) in enumerate(parts):
             row, column = divmod(place, across)
             ax = canvas.place(figure, column * step_x + LEFT, (down - 1 - row) * step_y + BOTTOM, width, height)

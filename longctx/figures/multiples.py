@@ -44,7 +44,7 @@ def small_multiples(frame: pd.DataFrame, by: str = "task", *, thresholds: Sequen
     width, height, step_x, step_y = 2.1, 1.35, 2.75, 2.25
     with canvas.style():
         total = (across * step_x + 0.5, down * step_y + 1.0)
-        figure = Figure(figsize=total, dpi=canvas.DPI)
+        figure = canvas.Sheet(figsize=total, dpi=canvas.DPI)
         for number, (name, part) in enumerate(groups):
             row, column = divmod(number, across)
             ax = canvas.place(figure, column * step_x + 0.75, (down - 1 - row) * step_y + 0.65, width, height)
