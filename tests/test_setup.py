@@ -203,7 +203,7 @@ def test_the_yarn_sweep_asks_the_short_cells_twice(checkout: Path) -> None:
 
 def test_every_locked_file_has_a_hash() -> None:
     blocks = re.findall(r"^[a-z0-9.-]+==(?:.*\\\n)+.*", LOCK, re.MULTILINE)
-    assert len(blocks) == len(PINS) > 150
+    assert len({block.partition("==")[0] for block in blocks}) == len(PINS) > 150
     assert all("--hash=sha256:" in block for block in blocks)
 
 
