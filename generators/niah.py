@@ -8,10 +8,9 @@ voice. Distractors have a tier, how alike they are, and a distance from the need
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
@@ -20,15 +19,15 @@ from longctx.samples import facts_seed, frames, inserted_sample, pick_host, vari
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
-from longctx.voice import Fact, FactTemplate, Voice, draw_distinct, pick_template
+from longctx.voice import pick_template
 
-from ._kinds import KINDS, KindFact, kind_fact
+from ._kinds import KINDS, kind_fact
+from ._needles import Asker, Draw, Form, Question, multikey, multiquery, multivalue, single, split
 from ._reading import read_all, read_facts, read_grounded, read_halves, read_stated
 
 _DRAWS = 12  # times that other facts are drawn when the filler holds one by chance
 _TIERS = ("template", "entity", "superseded")
 _DISTANCES = ("uniform", "near", "far")
-_MOST = 64  # needles of one question
 _APART = 0.05  # of the haystack: what a needle keeps away from its question's first, where there is no gap
 _COMMON = {
     "fact": "name of the fact to ask about, one of the corpus's voice; drawn by seed where it is not given",
@@ -40,19 +39,6 @@ _TIERED = _COMMON | {
     "tier": "template (default): the same form about another key; entity: another attribute of the asked key; "
     "superseded: an older version that the text itself marks as replaced"
 }
-
-
-@dataclass(slots=True)
-class _Question:
-    """What is asked about a haystack, and what stands in it for that."""
-
-    text: str
-    target: str | list[str]
-    needles: list[str]
-    values: list[str]  # of the needles
-    keys: list[str]
-    distractors: list[Fact] = field(default_factory=list)
-    after: int = 0  # tokens from the first needle to the second; 0: anywhere
 
 
 @task("niah_single", scorer="includes", shares_haystack=True, variants=_TIERED, reader=read_facts)
@@ -67,7 +53,7 @@ def niah_single(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the cap on late fees under the agreement with Alder Foods Inc.?
         Target: 412,750
     """
-    return _sample(corpus, cell, tokenizer, _single)
+    return _sample(corpus, cell, tokenizer, single)
 
 
 @task("niah_absent", scorer="absent", shares_haystack=True, variants=_TIERED, reader=read_stated)
@@ -81,7 +67,7 @@ def niah_absent(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the cap on late fees under the agreement with Alder Foods Inc.?
         Target: Not stated.
     """
-    return _sample(corpus, cell, tokenizer, _single, present=False)
+    return _sample(corpus, cell, tokenizer, single, present=False)
 
 
 @task(
@@ -102,7 +88,7 @@ def niah_multikey(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the annual cap on the late fees that Alder Foods Inc. may charge?
         Target: 412,750
     """
-    return _sample(corpus, cell, tokenizer, _multikey)
+    return _sample(corpus, cell, tokenizer, multikey)
 
 
 @task(
@@ -123,7 +109,7 @@ def niah_multivalue(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: List every cap on service credits owed by Alder Foods Inc. under any Work Order.
         Target: 12,400; 7,350
     """
-    return _sample(corpus, cell, tokenizer, _multivalue)
+    return _sample(corpus, cell, tokenizer, multivalue)
 
 
 @task(
@@ -144,7 +130,7 @@ def niah_multiquery(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         security deposit for the premises at Pier 9?
         Target: 412,750; 18,025
     """
-    return _sample(corpus, cell, tokenizer, _multiquery)
+    return _sample(corpus, cell, tokenizer, multiquery)
 
 
 @task(
@@ -167,7 +153,7 @@ def niah_split(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         Question: What is the annual cap on the late fees that Alder Foods Inc. may charge?
         Target: 412,750
     """
-    return _sample(corpus, cell, tokenizer, _split)
+    return _sample(corpus, cell, tokenizer, split)
 
 
 @task("grounded", scorer="grounded", variants=_TIERED, reader=read_grounded)
@@ -182,7 +168,7 @@ def grounded(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         states it, as it is named above its text.
         Target: 412,750; supply/alder.docx
     """
-    return _sample(corpus, cell, tokenizer, _single, headers=True)
+    return _sample(corpus, cell, tokenizer, single, headers=True)
 
 
 _FILE = {
@@ -190,114 +176,15 @@ _FILE = {
     "en": " Name also the file that states it, as it is named above its text.",
     "zh": "另请写出载有该内容的文件名，与正文上方所示的名称一致。",
 }
-_Form = FactTemplate | KindFact
-_Draw = Callable[["_Asker", random.Random, Any, set[str], int], _Question]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asker:
-    """What questions are drawn for."""
-
-    cell: Cell
-    voice: Voice
-    tier: str
-
-    def number(self, name: str, default: int, low: int = 1, high: int = _MOST) -> int:
-        """A whole number among the variants."""
-        value = variant(self.cell, name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise UsageError(f"{name} is {value!r}; possible are whole numbers from {low} to {high:,}.")
-        return value
-
-    def drawn(self, make: Callable[[], Fact], count: int, seen: set[str], name: str) -> list[Fact]:
-        """As many different facts."""
-        return draw_distinct(make, count, seen, name)
-
-    def fill(self, form: _Form, rng: random.Random, seen: set[str], count: int) -> list[Fact]:
-        """Facts of a form about different keys."""
-        return self.drawn(lambda: form.fill(rng, self.voice.language), count, seen, form.name)
-
-    def alike(self, form: _Form, fact: Fact, rng: random.Random, seen: set[str], count: int) -> list[Fact]:
-        """Distractors of a fact, of the asked tier."""
-        language = self.voice.language
-        makers = {
-            "template": lambda: form.fill(rng, language),
-            "entity": lambda: form.fill_entity(rng, language, fact.key),
-            "superseded": lambda: form.fill_superseded(rng, language, fact.key),
-        }
-        return self.drawn(makers[self.tier], count, seen, form.name) if count else []
-
-
-def _single(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
-    [fact] = asker.fill(form, rng, seen, 1)
-    alike = asker.alike(form, fact, rng, seen, count)
-    return _Question(fact.question, fact.value, [fact.needle], [fact.value], [fact.key], alike)
-
-
-def _multikey(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
-    fact, *others = asker.fill(form, rng, seen, asker.number("keys", 4))
-    alike = others + asker.alike(form, fact, rng, seen, count)
-    return _Question(fact.question, fact.value, [fact.needle], [fact.value], [fact.key], alike)
-
-
-def _multivalue(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
-    language = asker.voice.language
-
-    def about(key: str) -> Callable[[], Fact]:
-        return lambda: form.fill_entity(rng, language, key)
-
-    [first] = asker.fill(form, rng, seen, 1)
-    facts = asker.drawn(about(first.key), asker.number("values", 4), seen, form.name)
-    seen.add(f"value:{first.value.casefold()}")
-
-    def other() -> Fact:
-        key = form.fill(rng, language).key
-        return other() if key.casefold() == first.key.casefold() else about(key)()
-
-    alike = asker.drawn(other, count, seen, form.name)
-    values = [fact.value for fact in facts]
-    return _Question(facts[0].question, values, [fact.needle for fact in facts], values, [first.key], alike)
-
-
-def _multiquery(asker: _Asker, rng: random.Random, form: _Form, seen: set[str], count: int) -> _Question:
-    total = asker.number("queries", 4)
-    others = [other for other in asker.voice.facts if other.name != form.name]
-    forms: list[_Form] = [form, *rng.sample(others, len(others))] if isinstance(form, FactTemplate) else [form]
-    asked = [forms[index % len(forms)] for index in range(total)]
-    facts = [asker.fill(each, rng, seen, 1)[0] for each in asked]
-    alike: list[Fact] = []
-    for index, (each, fact) in enumerate(zip(asked, facts, strict=True)):
-        alike += asker.alike(each, fact, rng, seen, len(range(index, count, total)))
-    joint, mark = ("", "（{}）{}") if asker.voice.language == "zh" else (" ", "({}) {}")
-    numbered = joint.join(mark.format(index, fact.question) for index, fact in enumerate(facts, 1))
-    text = numbered if total > 1 else facts[0].question
-    values = [fact.value for fact in facts]
-    return _Question(text, values, [fact.needle for fact in facts], values, [fact.key for fact in facts], alike)
-
-
-def _split(asker: _Asker, rng: random.Random, form: FactTemplate, seen: set[str], count: int) -> _Question:
-    fact, *others = asker.fill(form, rng, seen, 1 + count)
-    language = asker.voice.language
-    first, second = form.fill_halves(rng, language, fact)
-    references = {second.replace(fact.value, "")}
-    alike: list[Fact] = []
-    for other in others:
-        while (half := form.fill_halves(rng, language, other)[1]).replace(other.value, "") in references:
-            pass  # another's reference: drawn again
-        references.add(half.replace(other.value, ""))
-        alike.append(Fact(form.name, half, other.question, other.key, other.value))
-    gap = asker.number("gap", 0, 1, 1 << 40) if variant(asker.cell, "gap", None) is not None else 0
-    # The value of the first half is the reference's: the half alone answers nothing.
-    return _Question(fact.question, fact.value, [first, second], ["", fact.value], [fact.key], alike, gap)
 
 
 def _sample(
-    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, draw: _Draw, *, present: bool = True, headers: bool = False
+    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, draw: Draw, *, present: bool = True, headers: bool = False
 ) -> Sample:
     host = pick_host(corpus, cell)
     tier = _one_of(cell, "tier", _TIERS)
     distance = _one_of(cell, "distance", _DISTANCES)
-    asker = _Asker(cell, host.voice, tier)
+    asker = Asker(cell, host.voice, tier)
     escape = variant(cell, "escape", not present)
     if not isinstance(escape, bool):
         raise UsageError(f"escape is {escape!r}; possible are true and false.")
@@ -312,7 +199,7 @@ def _sample(
         room = _room(corpus, cell, tokenizer, forms, escape)
         count = max(0, round(cell.density * room / 10_000))
         seen: dict[str, set[str]] = {}
-        questions: list[_Question] = []
+        questions: list[Question] = []
         for index, form in enumerate(forms):
             own = random.Random(f"{seed}:facts:{attempt}:{index}")  # more draws of one do not move the others'
             questions.append(draw(asker, own, form, seen.setdefault(form.name, set()), count))
@@ -355,7 +242,7 @@ def _namesakes(corpus: Corpus, file: str) -> list[str]:
     return [s.path for s in corpus.documents if s.path != file and PurePosixPath(s.path).name == name]
 
 
-def _check_density(cell: Cell, tokenizer: Tokenizer, questions: Sequence[_Question], room: int) -> None:
+def _check_density(cell: Cell, tokenizer: Tokenizer, questions: Sequence[Question], room: int) -> None:
     """Refuse a density whose distractors leave no filler."""
     alike = [fact.needle for question in questions for fact in question.distractors]
     if not alike or not cell.density:
@@ -377,7 +264,7 @@ def _one_of(cell: Cell, name: str, possible: Sequence[str]) -> str:
     return value
 
 
-def _forms(asker: _Asker, rng: random.Random, count: int) -> Sequence[_Form]:
+def _forms(asker: Asker, rng: random.Random, count: int) -> Sequence[Form]:
     """The facts that are asked about: of different forms, so that they are no look-alikes of each other."""
     kind, wanted = _one_of(asker.cell, "needle", ("domain", *KINDS)), variant(asker.cell, "fact", None)
     if kind != "domain":
@@ -390,7 +277,7 @@ def _forms(asker: _Asker, rng: random.Random, count: int) -> Sequence[_Form]:
     return [shuffled[index % len(shuffled)] for index in range(count)]
 
 
-def _room(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: Sequence[_Form], escape: bool) -> int:
+def _room(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, forms: Sequence[Form], escape: bool) -> int:
     """About the tokens that the haystack will have."""
     examples = [form.fill(random.Random(0), corpus.voice.language).question for form in forms]
     rendered = frames(corpus.voice, tokenizer, examples, escape)
@@ -404,7 +291,7 @@ def _elsewhere(rng: random.Random, depth: float) -> float:
 
 
 def _inserts(
-    questions: Sequence[_Question],
+    questions: Sequence[Question],
     depths: Sequence[float],
     asked: int,
     distance: str,
