@@ -202,7 +202,8 @@ def _verify_cache(
     if found["differing"]:
         note(
             f"WARNING: {len(found['differing'])} of {found['checked']} samples got another answer with a warm cache "
-            f"than with an empty one. That is a defect of the server; {folder.path / 'cache.json'} has both answers."
+            "than with an empty one: a defect of the server, or rounding that tips a close decision. "
+            f"{folder.path / 'cache.json'} has both answers, and the report says so."
         )
     elif not found["reused"]:
         note(f"{found['checked']} samples were answered twice, and nothing was found in the cache: it verifies nothing")

@@ -8,6 +8,7 @@ import itertools
 import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -79,7 +80,7 @@ class VllmBackend:
             for found in workers:
                 verify_rotary(found, plan)
             self._about: dict[str, Any] = {
-                "model": model,
+                "model": Path(model).name if Path(model).is_dir() else model,  # not where somebody keeps it
                 **self._resolved(platform),
                 "rotary": workers[0],
                 "yarn_in_effect": plan.factor is not None,  # checked above

@@ -97,7 +97,11 @@ def render(
         source=source(frame),
         double=bool(frame["double"].any()),
         headline=headline(frame, manifest, accuracy),
-        cautions=[*findings.cautions(frame, manifest, corpora), *cache_cautions(frame, manifest)],
+        cautions=[
+            *verified(table.read_json(run, "cache.json")),
+            *findings.cautions(frame, manifest, corpora),
+            *cache_cautions(frame, manifest),
+        ],
         sections=sections,
         pictures=pictures,
         left_out=album.left_out,
@@ -129,12 +133,26 @@ def cache_cautions(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
         said.append(f"{share}: times are those of a warm cache, not of a prompt that comes alone.")
     plan = manifest.get("plan")
     plan = plan if isinstance(plan, dict) else {}
-    best = plan.get("computed_at_best")
-    if isinstance(best, int) and len(known) == len(answered) == plan.get("samples") and total - cached > 1.2 * best:
+    planned = plan.get("computed_expected", plan.get("computed_at_best"))
+    whole = len(known) == len(answered) == plan.get("samples")
+    if isinstance(planned, int) and whole and total - cached > 1.2 * planned:
         said.append(
-            f"{total - cached:,} prompt tokens were computed, {best:,} at best: the prefix cache was too small."
+            f"{total - cached:,} prompt tokens were computed where {planned:,} were planned: the prefix cache was too "
+            "small, or finds nothing."
         )
     return said
+
+
+def verified(found: dict[str, Any]) -> list[str]:
+    """What ``--verify-cache`` found, where answers depended on the cache."""
+    differing = found.get("differing")
+    if not isinstance(differing, list) or not differing:
+        return []
+    return [
+        f"{len(differing)} of {found.get('checked')} samples that were answered with an empty and with a warm prefix "
+        "cache got two different answers: a defect of the server, or rounding that tips a close decision. Both answers "
+        "are in cache.json."
+    ]
 
 
 _WHAT = (
