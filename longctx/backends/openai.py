@@ -158,6 +158,8 @@ class OpenAIBackend:
         return Replicas(replicas, self._options.patience, self._options.backoff)
 
     async def _end(self) -> None:
+        with contextlib.suppress(AttributeError):  # where the start failed before there were any
+            self._replicas.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()

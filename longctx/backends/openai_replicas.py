@@ -84,6 +84,7 @@ class Replicas:
         self._all, self._patience, self._backoff = list(replicas), patience, backoff
         self._homes: Homes[Replica] = Homes()
         self._changed = asyncio.Condition()
+        self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def limit(self) -> int:
@@ -180,7 +181,13 @@ class Replicas:
     def _alive(self, but: Replica | None = None) -> list[Replica]:
         return [replica for replica in self._all if replica.down_since is None and replica is not but]
 
+    def close(self) -> None:
+        """Wake nobody any more."""
+        self._ended = True
+
     def _wake_soon(self) -> None:
+        if self._ended:
+            return  # a task that is made while the loop stops would never run
         task = asyncio.get_running_loop().create_task(self.wake())
         self._tasks.add(task)  # a loop holds its tasks only weakly
         task.add_done_callback(self._tasks.discard)
