@@ -86,7 +86,7 @@ sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what Y
 test: setup  ## every test, the real model included
 	@$(PY) -m pytest
 
-test-fast: setup  ## the tests without the model, in under two minutes
+test-fast: setup  ## the tests without the model and without the slow ones
 	@$(PY) -m pytest -m "not model and not slow"
 
 check: setup  ## ruff, mypy and the fast tests
