@@ -110,8 +110,11 @@ def _who(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> str:
     if frame["double"].any():
         return f"{names(frame.loc[frame['double'], 'backend'])} (a test double, no model)"
     yarn = manifest.get("yarn")
-    factor = yarn.get("factor") if isinstance(yarn, Mapping) else None
+    yarn = yarn if isinstance(yarn, Mapping) else {}
+    factor = yarn.get("factor")
     served = f"with YaRN factor {factor:g}" if isinstance(factor, int | float) else "without YaRN"
+    if yarn.get("asked") == "extrapolate" and yarn.get("hf_overrides"):
+        served = f"without YaRN, its window of {yarn['native']:,} tokens raised"
     return f"{names(frame['model'].map(short_name))}, served by {names(frame['backend'])} {served}"
 
 

@@ -19,6 +19,7 @@ from longctx.errors import UsageError, unknown
 from longctx.mixes import mix_name, parse_mix
 from longctx.types import Cell, Sampling
 from longctx.units import parse_count
+from longctx.yarn import WORDS as YARN_WORDS
 
 PRESETS = Path(__file__).parent / "presets"
 RANDOM = "random"
@@ -66,7 +67,7 @@ class Sweep:
     model: str = "smollm2-135m"  # embedded model, Hugging Face id or folder
     tokenizer: str = ""  # Hugging Face id or folder; empty: the model's
     backend: str = "vllm"
-    yarn: str | float = "auto"  # "auto", "off" or a factor
+    yarn: str | float = "auto"  # "auto", "off", "extrapolate" or a factor
     allow_rescale: bool = False  # may YaRN replace a scaling that the model already has
     sampling: Sampling = Sampling()
     engine: Mapping[str, Any] = field(default_factory=dict)  # arguments handed to the engine as they are
@@ -306,12 +307,12 @@ def _sampling(sampling: Sampling) -> Sampling:
 
 
 def _yarn(yarn: Any) -> str | float:
-    if yarn in ("auto", "off"):
+    if yarn in YARN_WORDS:
         return str(yarn)
     try:
         factor = float(yarn)
     except (TypeError, ValueError, OverflowError):
         factor = math.nan
     if isinstance(yarn, bool) or not 1 < factor < math.inf:
-        raise UsageError(f"yarn is {yarn!r}; possible are auto, off, or a factor above 1.")
+        raise UsageError(f"yarn is {yarn!r}; possible are {', '.join(YARN_WORDS)}, or a factor above 1.")
     return factor

@@ -17,6 +17,8 @@ from typing import Any
 
 from longctx.errors import UsageError
 
+WORDS = ("auto", "off", "extrapolate")
+"""Settings other than a factor."""
 _TEXT_PARTS = ("thinker_config", "text_config", "llm_config", "language_config")
 _WINDOWS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "max_sequence_length", "n_ctx")
 _CARRIED = ("rope_dim", "partial_rotary_factor", "mrope_section", "mrope_interleaved")
@@ -71,13 +73,14 @@ def plan_window(
 
     ``auto`` does nothing up to the native window. Beyond it the factor is (length + output) ÷ native, rounded up to a
     whole number: 9,000 tokens on a native window of 8,192 give 2.0. A given factor is applied even where the length
-    does not need it, so that its effect on short prompts can be measured.
+    does not need it, so that its effect on short prompts can be measured. ``extrapolate`` raises the window and scales
+    nothing: beyond the native window positions are counted on, which YaRN's worth there is compared with.
 
     Args:
         config: the model's ``config.json``.
         length: tokens of the longest prompt.
         output_tokens: tokens generated at most.
-        yarn: ``auto``, ``off`` or a factor above 1, such as ``2.0``.
+        yarn: ``auto``, ``off``, ``extrapolate`` or a factor above 1, such as ``2.0``.
         allow_rescale: where the model carries its own scaling, put YaRN in its place, starting from the window before
             that scaling: frequencies that the model was not trained on, unless a later training was.
 
@@ -90,13 +93,18 @@ def plan_window(
     own = "" if rope["rope_type"] == "default" else str(rope["rope_type"])
     asked = _asked(yarn)
     needs = f"{length:,} prompt + {output_tokens:,} output tokens need a window of {window:,}"
-    if asked == "off" or (asked == "auto" and window <= native):
+    if asked == "extrapolate" and window > native:
+        if own and own != "llama3":  # these size their tables by their own factor
+            raise UsageError(f"{needs}, and extrapolation is not possible: the model carries its own {own} scaling.")
+        overrides = _nest(path, _windows(text, window))
+        return YarnPlan(None, native, window, native, overrides, f"{needs}, {native:,} raised without scaling", own)
+    if asked in ("off", "extrapolate") or (asked == "auto" and window <= native):
         if window > native:
             way = f"It carries its own {own} scaling already. Possible: " if own else "Possible: --yarn auto, or "
             raise UsageError(f"{needs}; the model's own is {native:,}. {way}{_up_to(native - output_tokens)}.")
         short = own == "yarn" and _stated_window(text) < native  # vLLM doesn't apply yarn's factor to the window
         overrides = _nest(path, _windows(text, native)) if short else {}
-        why = "not asked for" if asked == "off" else f"not needed up to {native:,} tokens"
+        why = "not asked for" if asked != "auto" else f"not needed up to {native:,} tokens"
         return YarnPlan(None, native, window, native, overrides, why, own)
 
     _refuse_what_cannot(text, rope, own, allow_rescale)
@@ -126,14 +134,14 @@ def rope_of(plan: YarnPlan) -> dict[str, Any]:
 
 def _asked(yarn: str) -> str | float:
     text = str(yarn).strip().lower()
-    if text in ("auto", "off"):
+    if text in WORDS:
         return text
     try:
         factor = float(text)
     except ValueError:
         factor = math.nan
     if not 1 < factor < math.inf:
-        raise UsageError(f"YaRN setting {yarn!r} is not possible; possible are auto, off, or a factor above 1 (2.0).")
+        raise UsageError(f"YaRN setting {yarn!r} is not possible; possible are {', '.join(WORDS)}, or a factor above 1.")
     return factor
 
 

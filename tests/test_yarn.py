@@ -303,6 +303,16 @@ def test_a_given_factor_applies_even_where_it_is_not_needed() -> None:
     assert plan_window(SMOLLM2, 12_000, 32, "1.5").hf_overrides["max_position_embeddings"] == 12288
 
 
+def test_extrapolation_raises_the_window_and_scales_nothing() -> None:
+    plan = plan_window(SMOLLM2, 12_288, 32, "extrapolate")
+    assert (plan.factor, plan.native, plan.window) == (None, 8192, 12_320)
+    assert plan.hf_overrides == {"max_position_embeddings": 12_320}
+    assert plan_window(SMOLLM2, 4096, 32, "extrapolate") == plan_window(SMOLLM2, 4096, 32, "off")
+    assert plan_window(LLAMA31, 200_000, 32, "extrapolate").hf_overrides == {"max_position_embeddings": 200_032}
+    with pytest.raises(UsageError, match="extrapolation is not possible: the model carries its own yarn scaling"):
+        plan_window(DEEPSEEK_V3, 200_000, 32, "extrapolate")
+
+
 def test_a_given_factor_that_is_too_small_is_refused_with_numbers() -> None:
     with pytest.raises(UsageError) as caught:
         plan_window(SMOLLM2, 20_000, 32, "2")
@@ -314,7 +324,7 @@ def test_a_given_factor_that_is_too_small_is_refused_with_numbers() -> None:
 
 @pytest.mark.parametrize("yarn", ["1", "1.0", "0.5", "-2", "0", "nan", "inf", "on", "", "2x"])
 def test_settings_that_are_none_are_refused(yarn: str) -> None:
-    with pytest.raises(UsageError, match="possible are auto, off, or a factor above 1"):
+    with pytest.raises(UsageError, match="possible are auto, off, extrapolate, or a factor above 1"):
         plan_window(SMOLLM2, 4096, 32, yarn)
 
 
@@ -336,7 +346,7 @@ def test_a_plan_goes_into_json() -> None:
     native=st.integers(16, 2**20),
     length=st.integers(1, 2**22),
     output=st.integers(1, 4096),
-    yarn=st.sampled_from(["auto", "off", "2", "4.0", "1.5"]),
+    yarn=st.sampled_from(["auto", "off", "extrapolate", "2", "4.0", "1.5"]),
 )
 def test_a_plan_always_holds_prompt_and_output(native: int, length: int, output: int, yarn: str) -> None:
     config = {"model_type": "any", "max_position_embeddings": native, "rope_theta": 10000.0}

@@ -153,7 +153,7 @@ _ENGINE = (
         default=None,
         help="openai: ask whether both ends of the prompts arrive, per length.",
     ),
-    click.option("--yarn", metavar="auto|FACTOR|off", help="Stretch the model's window where a length needs it."),
+    click.option("--yarn", metavar="auto|FACTOR|off|extrapolate", help="Stretch the model's window where a length needs it."),
     click.option(
         "--allow-rescale/--no-allow-rescale", default=None, help="May YaRN replace a scaling that the model has?"
     ),
