@@ -45,24 +45,28 @@ def pick_tasks(sweep: Sweep, generators: Iterable[Path] = ()) -> dict[str, Task]
 def cells_of(sweep: Sweep, tasks: dict[str, Task]) -> list[Cell]:
     """The sweep's cells, each once, and its controls.
 
-    A task without distractors or without a depth is asked once for all of them.
+    A task without distractors or without a depth is asked once for all of them; one whose questions can't share a
+    haystack has no nested ones.
     """
     cells: dict[Cell, None] = {}
     for cell in sweep.cells():
         task = tasks[cell.task]
         density, depth = cell.density if task.density else 0.0, cell.depth if task.depth else None
-        cells[replace(cell, density=density, depth=depth)] = None
+        nested = cell.nested if task.shares_haystack else 0
+        cells[replace(cell, density=density, depth=depth, nested=nested)] = None
     return [*cells, *controls.control_cells(cells, sweep.controls, tasks)]
 
 
 def not_asked(sweep: Sweep, tasks: dict[str, Task]) -> list[str]:
-    """What of the sweep's densities and depths makes no difference to some of its tasks, a sentence each."""
+    """What of the sweep's design makes no difference to some of its tasks, a sentence each."""
     said = []
     if any(sweep.densities) and (names := [task.name for task in tasks.values() if not task.density]):
         densities = ", ".join(f"{density:g}" for density in sweep.densities)
         said.append(f"{', '.join(names)}: no distractors at a density, asked once instead of at density {densities}")
     if len(sweep.depths) > 1 and (names := [task.name for task in tasks.values() if not task.depth]):
         said.append(f"{', '.join(names)}: no depth, asked once instead of at each of {len(sweep.depths)} depths")
+    if sweep.nested and (names := [task.name for task in tasks.values() if not task.shares_haystack]):
+        said.append(f"{', '.join(names)}: no nested haystacks")
     return said
 
 
@@ -113,7 +117,7 @@ class Builder:
         return self._opened[key]
 
     def _size(self, cell: Cell) -> int:
-        return max(cell.length, self._least) * self._tasks[cell.task].corpus_factor
+        return max(cell.length, cell.nested, self._least) * self._tasks[cell.task].corpus_factor
 
     def build(self, cell: Cell) -> Sample:
         """The cell's sample.

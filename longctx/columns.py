@@ -49,6 +49,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "attempts": ("Int64", "how often the call was made"),
     "canaries": ("category", "what became of both ends of prompts as long as this; empty where nobody looked"),
     "started_at": ("datetime64[us, UTC]", "when the last call began"),
+    "nested": ("Int64", "tokens of the longest prompt with whose haystack this one's begins alike; 0: of none"),
     "repeated": ("bool", "the haystack repeats passages because the corpus is shorter"),
     "sha256": ("str", "of the rendered prompt"),
     "needle_start": ("Int64", "token offset of the needle asked about, inside the haystack"),

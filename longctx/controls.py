@@ -87,7 +87,7 @@ def build(task: Task, corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sampl
         **base.metadata,
         **{"length_asked": len(ids), "length": len(ids), "depth_asked": None, "depth": None},
         **{"density_asked": 0.0, "density": 0.0, "variant": dict(cell.variant)},
-        **{"haystack": "", "haystack_at": 0, "haystack_tokens": 0, "repeated": False},
+        **{"haystack": "", "haystack_at": 0, "haystack_tokens": 0, "nested": 0, "repeated": False},
         **{"needles": [], "co_needles": [], "distractors": []},
         "sha256": hashlib.sha256(prompt.encode()).hexdigest(),
         "recipe": recipe,

@@ -12,7 +12,7 @@ from longctx.cuts import PARAGRAPH
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
 from longctx.passages import Passage, by_document, check_size, draw_passages, unused_sentences
-from longctx.placement import Places, apart, beside, find_places, nearest, scatter, with_inserts
+from longctx.placement import Places, apart, beside, find_places, nearest, scatter, spread, with_inserts
 from longctx.seams import Slice, decode
 from longctx.tokens import Tokenizer
 from longctx.types import Place
@@ -36,6 +36,8 @@ def assemble(
     host: Section | None = None,
     headers: bool = False,
     exclude: Sequence[tuple[int, int]] = (),
+    nested: int = 0,
+    spacing: float = 0.0,
 ) -> Haystack:
     """Build a haystack whose rendered prompt has exactly `length` tokens.
 
@@ -55,6 +57,8 @@ def assemble(
         host: part of a mixed corpus in whose documents the inserts stand.
         headers: show where a document begins, by its file's name.
         exclude: (begin, end) bytes of the corpus's text that must not be filler.
+        nested: tokens of the longest prompt with whose haystack this one begins alike; 0: of none.
+        spacing: tokens of a nested haystack in which one uniform distractor stands.
 
     Raises:
         ImpossibleSample: `length` is too short for frame and inserts, or there are not as many places as inserts; says
@@ -71,7 +75,9 @@ def assemble(
             f"{len(inserts)} needles and distractors take {sum(needed):,}. "
             f"The shortest possible length with these is {shortest:,}."
         )
-    builder = _Builder(corpus, tokenizer, inserts, sizes[:-2], seed, host or corpus.sections[0], headers)
+    builder = _Builder(
+        corpus, tokenizer, inserts, sizes[:-2], seed, host or corpus.sections[0], headers, nested, spacing
+    )
     return builder.build(length - sum(tokenizer.affix_counts), frame, length - around, exclude)
 
 
@@ -87,9 +93,12 @@ class _Builder:
         seed: str,
         host: Section,
         headers: bool,
+        nested: int,
+        spacing: float,
     ) -> None:
         self.corpus, self.tokenizer, self.inserts = corpus, tokenizer, inserts
         self.seed, self.host, self.headers = seed, host, headers
+        self.nested, self.spacing = nested, spacing
         self.blank = "" if corpus.language in NO_BLANKS else " "
         self.boundary = host.voice.boundary
         # Their places are reckoned with what the blanks around an insert really take, which may be a part of a token.
@@ -116,7 +125,8 @@ class _Builder:
         lead = 0  # tokens of titles and blank lines between passages
         while True:
             drawn = budget - reserve - lead
-            passages = draw_passages(corpus, drawn, random.Random(f"{self.seed}:passages"), self.host, exclude)
+            rng = random.Random(f"{self.seed}:passages")
+            passages = draw_passages(corpus, drawn, rng, self.host, exclude, self.nested)
             passages, titles = self._titles(passages)
             leads = self._leads(titles)
             if sum(leads) > lead and drawn > 0:
@@ -182,7 +192,12 @@ class _Builder:
             if rule == "near":
                 near[needle] = self._sides(group, inserts[needle].depth or 0.0)
                 continue
-            rng = random.Random(f"{self.seed}:distractors" + (f":{rule}:{needle}" if rule != "uniform" else ""))
+            plain = rule == "uniform" and not needle
+            rng = random.Random(f"{self.seed}:distractors" + ("" if plain else f":{rule}:{needle}"))
+            if self.spacing and rule == "uniform":
+                spots = spread(places, [sizes[k] for k in group], self.spacing, rng, self.boundary)
+                order += zip(group, spots, strict=True)
+                continue
             away = inserts[needle].depth if rule == "far" else None
             order += zip(group, scatter(places, len(group), rng, self.boundary, away), strict=True)
         order.sort(key=lambda item: item[::-1])

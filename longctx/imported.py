@@ -143,6 +143,7 @@ class Imported:
         return {
             "haystack": sample.id,
             "question": "",
+            "nested": 0,
             "repeated": False,
             "density": cell.density,
             "depth": cell.depth,

@@ -25,7 +25,7 @@ Record = dict[str, Any]
 GROUPED = (
     "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed", "variant",
     "haystack", "haystack_at", "haystack_tokens", "host", "host_format", "tokenizer", "question", "scorer", "needles",
-    "co_needles", "distractors", "repeated", "sha256", "recipe",
+    "co_needles", "distractors", "nested", "repeated", "sha256", "recipe",
 )  # fmt: skip
 """What a record takes over from its sample's metadata."""
 _KNOWN = {*GROUPED, "corpus_hash", "tokenizer_hash", "depths_together", "absent_forms"}

@@ -34,7 +34,12 @@ class Passage:
 
 
 def draw_passages(
-    corpus: Corpus, tokens: int, rng: random.Random, host: Section, exclude: Sequence[tuple[int, int]] = ()
+    corpus: Corpus,
+    tokens: int,
+    rng: random.Random,
+    host: Section,
+    exclude: Sequence[tuple[int, int]] = (),
+    nested: int = 0,
 ) -> list[Passage]:
     """Passages of `tokens` tokens or a few less in all, drawn without replacement.
 
@@ -48,6 +53,8 @@ def draw_passages(
         rng: draws.
         host: section of the inserts.
         exclude: (begin, end) bytes that no passage may hold.
+        nested: tokens of the longest haystack of which this one's passages are to be the first ones: they are as long
+            as its are. Not for a mixed corpus, whose passages are shuffled.
 
     Raises:
         CorpusError: a section has fewer tokens than its share and passages may not recur.
@@ -56,7 +63,7 @@ def draw_passages(
     passages: list[Passage] = []
     for section in corpus.sections:
         least = _CODE_PASSAGE if section.voice.boundary == "definition" else _PASSAGE
-        size = max(_MIXED_PASSAGE, tokens // _MIXED_PASSAGES) if mixed else max(least, tokens // _PASSAGES)
+        size = max(_MIXED_PASSAGE, tokens // _MIXED_PASSAGES) if mixed else max(least, (nested or tokens) // _PASSAGES)
         blocks = partial(_blocks, corpus, section, size, rng, exclude)
         passages += _draw(corpus, section, round(section.share * tokens), blocks, rng, huge=_HUGE * size)
     if mixed:

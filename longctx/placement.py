@@ -141,6 +141,31 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary, 
     return sorted(chosen)
 
 
+def spread(places: Places, sizes: Sequence[float], spacing: float, rng: random.Random, boundary: Boundary) -> list[int]:
+    """A place for each distractor of a nested haystack: the first ones stand as in any longer haystack.
+
+    One in every stretch of `spacing` tokens, drawn uniformly within it; distractors count as tokens too.
+
+    Args:
+        places: of the filler.
+        sizes: tokens of each.
+        spacing: tokens from the beginning of one stretch to that of the next.
+        rng: draws.
+        boundary: where the voice's needles stand.
+
+    Returns:
+        Indices into `places`, rising; the number of places is behind all filler. Several may share one.
+    """
+    fitting = (np.flatnonzero(wanted[places.rank]) for wanted in _WANTED[boundary])
+    allowed = next((found for found in fitting if len(found) >= len(sizes)), np.arange(len(places.token)))
+    tokens, before, chosen = places.token[allowed], 0.0, []
+    for index, size in enumerate(sizes):
+        at = int(np.searchsorted(tokens, (index + rng.random()) * spacing - before))
+        chosen.append(int(allowed[at]) if at < len(allowed) else len(places.token))
+        before += size
+    return chosen
+
+
 def beside(
     places: Places,
     tokens: Reals,

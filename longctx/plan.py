@@ -29,10 +29,10 @@ class Cache:
 class Plan:
     """A list of cells in the order in which they should be asked, and what they share.
 
-    Samples of a length, seed and corpus follow each other in the order of their token ids. That is a walk through the
-    trie of their prefixes, branch by branch: what a sample shares with any before it, it shares with the one just
-    before it. So every prefix is computed once by any cache that holds the longest prompt, whichever blocks it gives up
-    first as long as those of the last prompt stay.
+    Samples of a length (nested ones: of all lengths), seed and corpus follow each other in the order of their token
+    ids. That is a walk through the trie of their prefixes, branch by branch: what a sample shares with any before it,
+    it shares with the one just before it. So every prefix is computed once by any cache that holds the longest prompt,
+    whichever blocks it gives up first as long as those of the last prompt stay.
 
     Attributes:
         cells: in that order.
@@ -93,13 +93,13 @@ def in_order(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def _family(cell: Cell) -> tuple[int, int, str]:
-    return cell.length, cell.seed, cell.corpus
+    return max(cell.length, cell.nested), cell.seed, cell.corpus
 
 
 def _rank(cell: Cell) -> tuple[Any, ...]:
     variant = json.dumps(cell.variant)
     depth = -1.0 if cell.depth is None else cell.depth
-    return (*_family(cell), cell.density, variant, cell.depths_together, cell.task, depth)
+    return (*_family(cell), cell.length, cell.density, variant, cell.depths_together, cell.task, depth)
 
 
 def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> Plan:

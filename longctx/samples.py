@@ -27,9 +27,13 @@ _SPAN = tuple(field.name for field in fields(Span))
 
 
 def haystack_seed(corpus: Corpus, cell: Cell) -> str:
-    """Names a haystack: what its passages are drawn from, and so never the depth that is asked about."""
-    parts = [corpus.hash, cell.length, cell.density, cell.seed, cell.depths_together, cell.variant]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    """Names a haystack: what its passages are drawn from, and so never the depth that is asked about.
+
+    Nor the length of a nested one.
+    """
+    length = ["nested", cell.nested] if cell.nested else cell.length
+    parts = [corpus.hash, length, cell.density, cell.seed, cell.depths_together, cell.variant]
+    return _digest(json.dumps(parts))
 
 
 def facts_seed(cell: Cell) -> str:
@@ -39,7 +43,11 @@ def facts_seed(cell: Cell) -> str:
     """
     axes = [(name, value) for name, value in cell.variant if name not in AROUND]
     parts = [cell.corpus, cell.seed, cell.depths_together, axes]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return _digest(json.dumps(parts))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def pick_host(corpus: Corpus, cell: Cell) -> Section:
@@ -130,6 +138,8 @@ def inserted_sample(
         host=host,
         headers=headers or corpus.mixed,
         exclude=exclude,
+        nested=cell.nested,
+        spacing=10_000 / cell.density if cell.nested and cell.density else 0.0,
     )
     if not is_unique(_held(corpus, haystack, unique), haystack.text, inserts):
         return None
@@ -192,7 +202,7 @@ def make_sample(
     metadata = {
         **_asked(corpus, cell, tokenizer),
         **_measured(haystack, asked),
-        "haystack": seed,
+        "haystack": _digest(f"{seed}:{cell.length}") if cell.nested else seed,
         "question": question,
         "scorer": scorer,
         "absent_forms": [normalise(voice.absent_answer).rstrip(".。"), *voice.absent_forms],
@@ -200,7 +210,7 @@ def make_sample(
         "recipe": recipe,
         **(extra or {}),
     }
-    sample_id = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    sample_id = _digest(json.dumps(recipe, sort_keys=True))
     return Sample(sample_id, chat_input, target, metadata, haystack.prompt, haystack.prompt_ids)
 
 
@@ -217,6 +227,7 @@ def _asked(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> dict[str, Any]:
         "seed": cell.seed,
         "depths_together": list(cell.depths_together),
         "variant": dict(cell.variant),
+        "nested": cell.nested,
     }
 
 

@@ -28,7 +28,7 @@ CONTROLS = ("closed-book", "short")
 _TABLES = ("variant", "sampling", "engine")
 _GRID = (
     "corpora", "lengths", "tasks", "depths", "densities", "samples", "seed", "questions_per_haystack", "variant",
-    "controls", "repeat", "voice",
+    "controls", "nested", "repeat", "voice",
 )  # fmt: skip
 """Fields that say which samples to build."""
 _ELSEWHERE = {
@@ -61,6 +61,7 @@ class Sweep:
     questions_per_haystack: int = 1  # needles that share a haystack, each asked about in turn
     variant: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # further axes: name → values
     controls: tuple[str, ...] = ()  # questions without a haystack: "closed-book", "short"
+    nested: bool = False  # shorter haystacks are the beginnings of the longest one of their seed
     repeat: bool = False  # may passages repeat where a corpus is too small
     voice: str = ""  # voice of the needles; empty: the corpus's own
     source: str = ""  # file of samples that are asked as they are, in place of all of the above; empty: none
@@ -110,13 +111,18 @@ class Sweep:
         for name, low in (("samples", 1), ("seed", 0), ("questions_per_haystack", 1)):
             resolved[name] = checks.whole(name, getattr(self, name), low)
         checks.word("voice", self.voice)
-        _true_or_false("repeat", self.repeat)
+        for name in ("nested", "repeat"):
+            _true_or_false(name, getattr(self, name))
         for name, value in resolved.items():
             object.__setattr__(self, name, value)
         if self.questions_per_haystack > len(self.depths):
             raise UsageError(
                 f"{self.questions_per_haystack} questions per haystack need as many depths, and there are "
                 f"{len(self.depths)}; possible are 1 to {len(self.depths)}."
+            )
+        if self.nested and (mixes := [source for source in self.corpora if parse_mix(source)]):
+            raise UsageError(
+                f"nested is not possible with the mixed corpus {mixes[0]}: its parts take turns over the whole length."
             )
 
     def _check_asking(self) -> None:
@@ -185,13 +191,15 @@ class Sweep:
         With several questions per haystack the depths are dealt in turn into groups of at most that many,
         so that each group spans the whole range; the cells of a group share one haystack. Without distractors their
         tier and distance make no difference: density 0 is asked for the first of each alone.
+        With `nested`, every cell names the longest length.
         """
         count = math.ceil(len(self.depths) / self.questions_per_haystack)
         depths: list[Any] = [None if depth == RANDOM else depth for depth in self.depths]
         groups = [tuple(depths[first::count]) for first in range(count)]
         axes = [[(name, value) for value in values] for name, values in self.variant.items()]
+        nested = max(self.lengths) if self.nested else 0
         return [
-            Cell(task, corpus, length, depth, density, seed, group if len(group) > 1 else (), variant)
+            Cell(task, corpus, length, depth, density, seed, group if len(group) > 1 else (), variant, nested)
             for task in self.tasks
             for corpus in self.sources()
             for length in self.lengths

@@ -79,6 +79,7 @@ class Cell:
     seed: int = 0
     depths_together: tuple[float, ...] = ()  # depths of all needles of a shared haystack; empty: only `depth`
     variant: tuple[tuple[str, Any], ...] = ()  # further axes, sorted by name, JSON values
+    nested: int = 0  # tokens of the longest prompt with whose haystack this one's begins alike; 0: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ def _asked(yarn: str) -> str | float:
     except ValueError:
         factor = math.nan
     if not 1 < factor < math.inf:
-        raise UsageError(f"YaRN setting {yarn!r} is not possible; possible are {', '.join(WORDS)}, or a factor above 1.")
+        possible = f"{', '.join(WORDS)}, or a factor above 1"
+        raise UsageError(f"YaRN setting {yarn!r} is not possible; possible are {possible}.")
     return factor
 
 

@@ -68,7 +68,7 @@ def test_a_record_holds_cell_sample_response_and_score(tmp_path: Path) -> None:
     assert expected.items() <= record.items()
     missing = {
         "haystack_at", "haystack_tokens", "host", "host_format", "tokenizer", "scorer", "needles", "co_needles",
-        "distractors", "repeated", "sha256", "recipe", "cell", "started_at", "extra", "answer_text", "picked",
+        "distractors", "nested", "repeated", "sha256", "recipe", "cell", "started_at", "extra", "answer_text", "picked",
         "error_kind", "canaries",
     }  # fmt: skip
     assert record.keys() == expected.keys() | missing

@@ -40,6 +40,18 @@ def plan_of(prompts: list[list[int]]) -> tuple[Plan, list[list[int]]]:
     return plan, [by_cell[cell] for cell in plan.cells]
 
 
+def test_nested_lengths_of_a_seed_are_one_family_and_asked_in_one_walk() -> None:
+    cells = sweep(lengths=[32, 64], depths=[0.5], samples=2, nested=True, tasks=["niah_single"]).cells()
+    assert {cell.nested for cell in cells} == {64}
+    order = [(cell.seed, cell.corpus, cell.length) for cell in in_order(cells)]
+    assert order == [(seed, corpus, length) for seed in (0, 1) for corpus in ("a", "b") for length in (32, 64)]
+
+
+def test_lengths_of_a_mixed_corpus_cannot_be_nested() -> None:
+    with pytest.raises(UsageError, match="nested is not possible with the mixed corpus contracts=0.5,code=0.5"):
+        sweep(corpora=["contracts=0.5,code=0.5"], nested=True)
+
+
 @given(PROMPTS)
 def test_tokens_computed_at_best_are_the_nodes_of_the_prefix_trie(prompts: list[list[int]]) -> None:
     plan, ordered = plan_of(prompts)

@@ -110,6 +110,7 @@ def haystack_of(sample: Sample, kind: str) -> str:
 
 
 kinds = st.sampled_from(sorted(small_tokenizers.KINDS))
+CLOSING = 400  # tokens that the closing sentence and the last distractors of a short haystack may take
 FACTS = [name for name, task in TASKS.items() if task.file.stem in ("niah", "latent", "mined")]
 
 
@@ -120,6 +121,33 @@ def test_length_is_exact_and_ids_are_those_of_the_whole_prompt(kind: str, cell: 
     assert len(sample.prompt_ids) == cell.length == sample.metadata["length"]
     np.testing.assert_array_equal(sample.prompt_ids, tokenizer(kind).prompt_ids(sample.prompt))
     assert tokenizer(kind).render(sample.input) == sample.prompt
+
+
+@IN_DETAIL
+@given(
+    kind=kinds, task=st.sampled_from(["niah_single", "niah_multikey", "niah_multivalue", "niah_split", "mined"]),
+    shorter=st.integers(900, 6000), longer=st.integers(900, 20_000), depths=st.tuples(*[st.sampled_from(DEPTHS)] * 2),
+    density=st.sampled_from([0.0, 2.0, 10.0]), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_nested_haystacks_begin_alike_up_to_what_is_asked_about(
+    kind: str, task: str, shorter: int, longer: int, depths: tuple[float, float], density: float, seed: int
+) -> None:
+    shorter, longer = sorted((shorter, longer))
+    density = density if TASKS[task].density else 0.0
+    samples = [
+        build(kind, "contracts", Cell(task, NAME, length, depth, density, seed, nested=20_000))
+        for length, depth in zip((shorter, longer), depths, strict=True)
+    ]
+    for sample, length in zip(samples, (shorter, longer), strict=True):
+        assert len(sample.prompt_ids) == length and sample.metadata["nested"] == 20_000
+        np.testing.assert_array_equal(sample.prompt_ids, tokenizer(kind).prompt_ids(sample.prompt))
+    assert samples[0].metadata["haystack"] != samples[1].metadata["haystack"] or shorter == longer
+    alike = next(
+        (k for k, pair in enumerate(zip(*(s.prompt_ids for s in samples), strict=False)) if len({*pair}) > 1), shorter
+    )
+    moved = [span["start"] for sample in samples for span in sample.metadata["needles"] + sample.metadata["co_needles"]]
+    end = samples[0].metadata["haystack_tokens"] - CLOSING
+    assert alike >= samples[0].metadata["haystack_at"] + min([*moved, end]) - 20
 
 
 @IN_DETAIL

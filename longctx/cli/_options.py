@@ -70,6 +70,7 @@ def _plain(text: str) -> Any:
         return text
 
 
+YARN = "auto|FACTOR|off|extrapolate"
 _SAMPLES = (
     click.option("--task", "tasks", multiple=True, callback=_words, help="Tasks; see `longctx tasks`."),
     click.option("--corpus", "sources", multiple=True, callback=_words, help="Names of corpora, or folders."),
@@ -112,6 +113,7 @@ _SAMPLES = (
     click.option(
         "--controls", multiple=True, callback=_words, help="The same questions without a haystack: closed-book,short."
     ),
+    click.option("--nested/--no-nested", default=None, help="Shorter haystacks are the beginnings of the longest one?"),
     click.option("--repeat/--no-repeat", default=None, help="May passages repeat where a corpus is too small?"),
     click.option("--voice", help="Voice of the needles, in place of the corpus's own."),
     click.option("--model", help="Embedded model, Hugging Face id or folder; see `longctx models`."),
@@ -153,7 +155,7 @@ _ENGINE = (
         default=None,
         help="openai: ask whether both ends of the prompts arrive, per length.",
     ),
-    click.option("--yarn", metavar="auto|FACTOR|off|extrapolate", help="Stretch the model's window where a length needs it."),
+    click.option("--yarn", metavar=YARN, help="Stretch the model's window where a length needs it."),
     click.option(
         "--allow-rescale/--no-allow-rescale", default=None, help="May YaRN replace a scaling that the model has?"
     ),

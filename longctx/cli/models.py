@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from longctx.cli._options import json_option
+from longctx.cli._options import YARN, json_option
 from longctx.models import ModelFolder, available, config_here, read_config, resolve
 from longctx.profiles import Profile, find_profile
 from longctx.types import Sampling
@@ -55,7 +55,7 @@ def command(context: click.Context, as_json: bool) -> None:
     show_default=True,
     help="Output tokens at most.",
 )
-@click.option("--yarn", default="auto", show_default=True, metavar="auto|FACTOR|off|extrapolate", help="Stretch the window?")
+@click.option("--yarn", default="auto", show_default=True, metavar=YARN, help="Stretch the window?")
 @click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
 @json_option
 def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescale: bool, as_json: bool) -> None:

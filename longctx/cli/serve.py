@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from longctx.cli._options import engine_argument_option, json_option
+from longctx.cli._options import YARN, engine_argument_option, json_option
 from longctx.errors import BackendError, UsageError
 from longctx.types import Sampling
 from longctx.units import parse_count
@@ -36,7 +36,7 @@ from longctx.units import parse_count
     show_default=True,
     help="Output tokens at most.",
 )
-@click.option("--yarn", default="auto", show_default=True, metavar="auto|FACTOR|off|extrapolate", help="Stretch the window?")
+@click.option("--yarn", default="auto", show_default=True, metavar=YARN, help="Stretch the window?")
 @click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
