@@ -77,6 +77,7 @@ class Plan:
             "longest": int(self.lengths.max(initial=0)),
             "computed_at_best": self.floor,
             "controls": self.controls,
+            "nested": sum(cell.nested > 0 for cell in self.cells),
         }
         if cache is None:
             return about

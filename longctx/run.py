@@ -192,6 +192,8 @@ def preview(
     given = _given(sweep, note, steps)
     tasks = _tasks(sweep, given, generators)
     cells = in_order(given.cells if given else cells_of(sweep, tasks))
+    for said in not_asked(sweep, tasks):
+        note(said)
     prepared = prepare(sweep, cells, tasks)
     note("loading tokenizer and corpora")
     with steps() as progress:

@@ -124,6 +124,7 @@ def test_an_empty_list_is_an_empty_plan() -> None:
         "longest": 0,
         "computed_at_best": 0,
         "controls": 0,
+        "nested": 0,
         "cache_block": 16,
         "computed_expected": 0,
     }

@@ -189,7 +189,8 @@ def _preview_text(found: Preview) -> str:
     saved = 1 - plan["computed_at_best"] / max(plan["prompt_tokens"], 1)
     lines = [
         f"Cells:          {plan['cells']:,}",
-        f"Samples:        {plan['samples']:,} over {plan['haystacks']:,} haystacks",
+        f"Samples:        {plan['samples']:,} over {plan['haystacks']:,} haystacks"
+        + (f", {plan['nested']:,} of them nested" if plan["nested"] else ""),
         f"Prompt tokens:  {plan['prompt_tokens']:,}",
         f"Computed:       {plan['computed_at_best']:,} at best ({saved:.0%} shared)",
     ]
