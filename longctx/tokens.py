@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from longctx.errors import TokenizerError
+from longctx.quick import Quick
 from longctx.types import Ids, Message
 
 Offsets = npt.NDArray[np.int64]
 _HAYSTACK = "[[haystack]]"
 _LONG = 1 << 16  # characters from which rendering a message costs more than a look at its ends
 _END = 256  # characters of either end that are looked at
+_WORTH = 1 << 17  # characters that are encoded before a faster encoder is looked for
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _FILTERED = "  Upper lower <b>&amp;</b> \"quoted\" 'so' \\ {x} {{ y }} {% z %}\t\r\n \n\n\n  ünï 合同 🙂  "
 
@@ -97,6 +99,7 @@ class Tokenizer:
             "|".join(map(re.escape, sorted(self.special_texts, key=len, reverse=True))) or "(?!)"
         )
         self._prefix, self._suffix = self._affixes()
+        self._encoded = 0  # characters
 
     def _affixes(self) -> tuple[list[int], list[int]]:
         """Ids that the tokenizer itself puts before and after a plain prompt (BOS, EOS)."""
@@ -118,11 +121,27 @@ class Tokenizer:
 
     def ids_many(self, texts: Sequence[str]) -> list[Ids]:
         """The ids of `encode_many` alone, which is faster where nobody asks at which bytes they stand."""
-        return [np.array(ids, np.uint32) for ids in self.id_lists(texts)]
+        quick = self._quick(texts)
+        found = quick.encode(texts) if quick else None
+        if found is None:
+            batch = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
+            found = [np.array(encoding.ids, np.uint32) for encoding in batch]
+        return found
 
     def id_lists(self, texts: Sequence[str]) -> list[list[int]]:
         """The same as lists."""
-        return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [ids.tolist() for ids in self.ids_many(texts)]
+
+    def _quick(self, texts: Sequence[str]) -> Quick | None:
+        """The faster twin, once there has been enough to encode to be worth looking for one."""
+        if self._encoded < _WORTH:
+            self._encoded += sum(map(len, texts))
+            return None
+        return self._twin
+
+    @cached_property
+    def _twin(self) -> Quick | None:
+        return Quick.find(self._fast)
 
     @cached_property
     def controls(self) -> re.Pattern[str] | None:
@@ -152,8 +171,7 @@ class Tokenizer:
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, without special tokens added."""
-        batch = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [len(encoding) for encoding in batch]
+        return [len(ids) for ids in self.ids_many(texts)]
 
     def count(self, text: str) -> int:
         """Tokens of `text`, without special tokens added."""
