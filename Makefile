@@ -98,8 +98,10 @@ check: setup  ## ruff, mypy and the fast tests
 check-tasks: setup  ## every task at 4K, 128K and 1M: exact, and answered by a reader of the text; LENGTHS=... DOCS=...
 	@$(docs); $(PY) benchmarks/check_tasks.py --length "$${LENGTHS:-4K,128K,1M}" $${DOCS:+--corpus "$$DOCS"}
 
-bench: setup  ## measure what the README's table states
+bench: setup  ## measure what the README's table states: building, then what a run costs beside a bare engine, and 1M tokens
 	@$(PY) benchmarks/bench.py
+	@echo && $(PY) benchmarks/overhead.py --prompts 8 --turns 3
+	@echo && $(PY) benchmarks/million.py
 
 validate-frontier: setup  ## how often the claims of longctx frontier are true, over 200 models with known cliffs
 	@$(PY) benchmarks/validate_frontier.py
