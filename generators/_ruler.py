@@ -18,7 +18,7 @@ from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
 from longctx.exact import Insert
-from longctx.haystack import assemble
+from longctx.haystack import Wanted, assemble
 from longctx.samples import haystack_seed, is_unique, make_sample, pick_host, variant
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -196,10 +196,9 @@ def documents_sample(
     """
     seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
     with counting_budget(cell, budget):
-        haystack = assemble(
-            corpus, tokenizer, length=room(cell, budget), frame=tokenizer.frame(*around, cue=cue), inserts=inserts,
-            seed=seed, host=host, headers=corpus.mixed,
-        )  # fmt: skip
+        frame = tokenizer.frame(*around, cue=cue)
+        wanted = Wanted(room(cell, budget), frame, inserts, seed, host=host, headers=corpus.mixed)
+        haystack = assemble(corpus, tokenizer, wanted)
     if not is_unique(unique, haystack.text, [replace(insert, value="") for insert in inserts]):
         return None
     chat_input = tokenizer.as_input(around[0] + haystack.border, haystack.text, around[1], cue)

@@ -14,7 +14,7 @@ from longctx.content import digests
 from longctx.corpus import Corpus, Section
 from longctx.errors import TokenizerError
 from longctx.exact import Haystack, Insert
-from longctx.haystack import NO_BLANKS, assemble
+from longctx.haystack import NO_BLANKS, Wanted, assemble
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Message, Sample, Span
@@ -119,9 +119,7 @@ def inserted_sample(
     voice = corpus.voice
     seed = haystack_seed(corpus, cell)
     rendered = frames(voice, tokenizer, [question, *questions], escape)
-    haystack = assemble(
-        corpus,
-        tokenizer,
+    wanted = Wanted(
         length=cell.length,
         frame=rendered[0],
         inserts=inserts,
@@ -131,6 +129,7 @@ def inserted_sample(
         headers=headers or corpus.mixed,
         exclude=exclude,
     )
+    haystack = assemble(corpus, tokenizer, wanted)
     if not is_unique(_held(corpus, haystack, unique), haystack.text, inserts):
         return None
     before, after = around(voice, question, escape)
