@@ -9,7 +9,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from longctx.seams import Piece, Run, Seams, Slice, Store
+from longctx.agreement import Store
+from longctx.seams import Piece, Run, Seams, Slice
 from longctx.types import Ids, Place, Span
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many

@@ -68,9 +68,10 @@ def assemble(corpus: Corpus, tokenizer: Tokenizer, wanted: Wanted) -> Haystack:
         CorpusError: the corpus is too small; says both numbers.
     """
     inserts = wanted.inserts
-    sizes = tokenizer.count_many([i.text for i in inserts] + [*wanted.frame])
-    around = sizes[-2] + max(sizes[-1], wanted.longest_after) + sum(tokenizer.affix_counts)
-    needed = [size + _BLANKS for size in sizes[:-2]]
+    before, after = tokenizer.count_many(wanted.frame)
+    around = before + max(after, wanted.longest_after) + sum(tokenizer.affix_counts)
+    sizes = corpus.seams(tokenizer).sizes([insert.text for insert in inserts])
+    needed = [size + _BLANKS for size in sizes]
     shortest = around + sum(needed) + LEAST_FILLER
     if wanted.length < shortest:
         raise ImpossibleSample(
@@ -78,7 +79,7 @@ def assemble(corpus: Corpus, tokenizer: Tokenizer, wanted: Wanted) -> Haystack:
             f"{len(inserts)} needles and distractors take {sum(needed):,}. "
             f"The shortest possible length with these is {shortest:,}."
         )
-    return _Builder(corpus, tokenizer, wanted, sizes[:-2]).build(wanted.length - around)
+    return _Builder(corpus, tokenizer, wanted, sizes).build(wanted.length - around)
 
 
 class _Builder:
