@@ -19,7 +19,7 @@ from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
 from longctx.exact import Insert
 from longctx.haystack import Wanted, assemble
-from longctx.samples import haystack_seed, is_unique, make_sample, pick_host, variant
+from longctx.samples import as_input, haystack_seed, is_unique, make_sample, perhaps_held, pick_host, variant
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
@@ -151,7 +151,7 @@ def listed_sample(
         cell,
         tokenizer,
         haystack,
-        tokenizer.as_input(around[0], haystack.text, around[1], cue),
+        as_input(tokenizer, haystack, *around, cue),
         question=question,
         target=target,
         scorer=scorer,
@@ -199,9 +199,10 @@ def documents_sample(
         frame = tokenizer.frame(*around, cue=cue)
         wanted = Wanted(room(cell, budget), frame, inserts, seed, host=host, headers=corpus.mixed)
         haystack = assemble(corpus, tokenizer, wanted)
-    if not is_unique(unique, haystack.text, [replace(insert, value="") for insert in inserts]):
+    bare = [replace(insert, value="") for insert in inserts]
+    if not is_unique(perhaps_held(corpus, haystack, unique), haystack, bare):
         return None
-    chat_input = tokenizer.as_input(around[0] + haystack.border, haystack.text, around[1], cue)
+    chat_input = as_input(tokenizer, haystack, around[0] + haystack.border, around[1], cue)
     placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}
     return make_sample(
         corpus, cell, tokenizer, haystack, chat_input, question=question, target=target, scorer="ruler_all",

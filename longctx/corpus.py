@@ -15,6 +15,7 @@ import numpy.typing as npt
 from longctx import corpus_cache, sources
 from longctx.corpus_cache import Stretch
 from longctx.errors import CorpusError, unknown
+from longctx.grams import Grams
 from longctx.mixes import parse_mix
 from longctx.seams import Seams
 from longctx.sources import Progress, Source
@@ -133,12 +134,16 @@ class Corpus:
         if len(self._held) > _REMEMBERED:
             self._held.clear()
         if folded not in self._held:
-            self._held[folded] = folded in self.folded
+            self._held[folded] = self._grams.may_hold(folded.encode()) and folded in self.folded
         return self._held[folded]
 
     @cached_property
     def _held(self) -> dict[str, bool]:
         return {}
+
+    @cached_property
+    def _grams(self) -> Grams:
+        return Grams(np.frombuffer(self.folded.encode(), np.uint8))
 
     @cached_property
     def _begins(self) -> list[int]:
