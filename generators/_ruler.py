@@ -24,6 +24,7 @@ from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
 from ._fill import Closing, Units, fill
+from ._numbered import Stored, fill_stored
 
 MODES = ("fixed", "compat")
 SEED = 42  # RULER's default; what it shuffles with in every sample alike
@@ -111,7 +112,7 @@ def listed_sample(
     target: list[str],
     scorer: str,
     budget: int,
-    units: Units,
+    units: Units | Stored,
     end: Closing,
     asked: int | None = None,
     numbers: Sequence[int] = (),
@@ -142,9 +143,13 @@ def listed_sample(
     length = room(cell, budget)
     frame = tokenizer.frame(*around, cue=cue)
     with counting_budget(cell, budget):
-        haystack, count = fill(
-            tokenizer, length=length, frame=frame, units=units, closing=None if compat else end, numbers=numbers
-        )
+        closing_ = None if compat else end
+        if isinstance(units, Stored):
+            haystack, count = fill_stored(tokenizer, length=length, frame=frame, stored=units, closing=closing_)
+        else:
+            haystack, count = fill(
+                tokenizer, length=length, frame=frame, units=units, closing=closing_, numbers=numbers
+            )
     more = extra(count) if extra else {}
     return make_sample(
         corpus,
