@@ -146,6 +146,11 @@ class Corpus:
         return Grams(np.frombuffer(self.folded.encode(), np.uint8))
 
     @cached_property
+    def _lines(self) -> npt.NDArray[np.int64]:
+        """(lines,) byte of every line break."""
+        return np.flatnonzero(self.text == ord("\n"))
+
+    @cached_property
     def _begins(self) -> list[int]:
         return [stretch.begin for stretch in self.documents]
 
@@ -158,7 +163,8 @@ class Corpus:
         stretch = self.stretch_at(offset)
         if stretch.pages:
             return Place(stretch.path, page=max(1, bisect.bisect_right(stretch.pages, offset)))
-        return Place(stretch.path, line=1 + int(np.count_nonzero(self.text[stretch.begin : offset] == ord("\n"))))
+        before, at = self._lines.searchsorted((stretch.begin, offset)).tolist()
+        return Place(stretch.path, line=1 + at - before)
 
     def format_of(self, path: str) -> str:
         """Format of a document; empty for a path that is not there."""

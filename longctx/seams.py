@@ -9,6 +9,7 @@ such agreement is found the window grows, in the end to the whole text.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -89,6 +90,17 @@ class _Mended(NamedTuple):
     next_from: int  # first token of the right stretch that is kept
 
 
+class _Parts(NamedTuple):
+    """Text parted at the first and last of its control tokens, which both parts around them hold."""
+
+    first: str
+    middle: str  # empty where there is one control token only
+    last: str
+    to_middle: int  # bytes in front of it
+    to_last: int
+    ended: bool  # the text ends with its last control token
+
+
 _Key = tuple[str, int, str, str, int, bool]
 
 
@@ -110,6 +122,7 @@ class Seams:
         self._known: dict[_Key, _Mended | None] = {}
         self._texts: dict[str, Held] = {}
         self._controls = tokenizer.controls
+        self._parted: dict[str, _Parts | None] = {}
 
     def sizes(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by itself; what they are is remembered for the splices that they come in."""
@@ -189,17 +202,24 @@ class Seams:
 
     def _add(self, joints: list[_Joint], left: Held | None, text: str, right: Held | None, offset: int) -> None:
         """Append a joint, in parts where control tokens stand in it."""
-        found = list(self._controls.finditer(text)) if self._controls and len(text) > 2 else []
-        if not found:
+        parts = self._parts(text) if self._controls and len(text) > 2 else None
+        if parts is None:
             joints.append(_Joint(left, text, right, offset))
             return
-        first, last = found[0], found[-1]
-        joints.append(_Joint(left, text[: first.end()], None, offset))
-        if first is not last:
-            middle = text[first.start() : last.end()]
-            joints.append(_Joint(None, middle, None, offset + len(text[: first.start()].encode()), begun=True))
-        if right or last.end() < len(text):
-            joints.append(_Joint(None, text[last.start() :], right, offset + len(text[: last.start()].encode()), True))
+        first, middle, last, to_middle, to_last, ended = parts
+        joints.append(_Joint(left, first, None, offset))
+        if middle:
+            joints.append(_Joint(None, middle, None, offset + to_middle, begun=True))
+        if right or not ended:
+            joints.append(_Joint(None, last, right, offset + to_last, begun=True))
+
+    def _parts(self, text: str) -> _Parts | None:
+        """Text parted at its control tokens; None where it has none. Remembered, as the same stands at many seams."""
+        if text not in self._parted:
+            if len(self._parted) > _KEPT:
+                self._parted.clear()
+            self._parted[text] = _part(text, list(self._controls.finditer(text)) if self._controls else [])
+        return self._parted[text]
 
     def _mend_all(self, joints: Sequence[_Joint]) -> list[_Mended] | None:
         """Tokens around every joint; None where some joint found no agreement."""
@@ -242,6 +262,15 @@ class Seams:
         if (quick := _quick(self.tokenizer)) is not None:
             return quick.encode(self.tokenizer, texts)
         return [(one.ids, one.starts) for one in self.tokenizer.encode_many(texts)]
+
+
+def _part(text: str, controls: list[re.Match[str]]) -> _Parts | None:
+    if not controls:
+        return None
+    first, last = controls[0], controls[-1]
+    middle = text[first.start() : last.end()] if first is not last else ""
+    to_middle, to_last = (len(text[: one.start()].encode()) for one in (first, last))
+    return _Parts(text[: first.end()], middle, text[last.start() :], to_middle, to_last, last.end() == len(text))
 
 
 def _key(joint: _Joint) -> _Key:
