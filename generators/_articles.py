@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -29,11 +31,21 @@ class Article:
     first: int
     last: int
     tokens: int
+    piece: Slice  # without line breaks around it
+
+
+_cut: WeakKeyDictionary[Corpus, dict[str, list[Article]]] = WeakKeyDictionary()
 
 
 def articles_of(corpus: Corpus, section: Section) -> list[Article]:
-    """Stretches of about a paragraph or two, each within one document, in order."""
-    found = []
+    """Stretches of about a paragraph or two, each within one document, in order; cut once while the corpus is open."""
+    known = _cut.setdefault(corpus, {})
+    if section.name not in known:
+        known[section.name] = list(_articles(corpus, section))
+    return known[section.name]
+
+
+def _articles(corpus: Corpus, section: Section) -> Iterator[Article]:
     tokens, rank = corpus.cut_token, corpus.cut_rank
     borders = [*(cut for cut in corpus.document_cuts.tolist() if section.first < cut < section.last), section.last]
     first = section.first
@@ -43,9 +55,11 @@ def articles_of(corpus: Corpus, section: Section) -> list[Article]:
             last = end if behind > end else _best(rank, first, max(first + 1, behind - 1))
             size = int(tokens[last] - tokens[first])
             if size >= _LEAST:
-                found.append(Article(first, last, size))
+                above, below = int(corpus.cut_begin[first]), int(corpus.cut_end[last])
+                raw = corpus.text[above:below].tobytes()
+                piece = Slice(below - len(raw.lstrip(b"\n")), above + len(raw.rstrip(b"\n")))
+                yield Article(first, last, size, piece)
             first = last
-    return found
 
 
 def _best(rank: np.ndarray[tuple[int], np.dtype[np.uint8]], first: int, last: int) -> int:
@@ -74,33 +88,30 @@ class Articles:
         """
         self.corpus = corpus
         rng = random.Random(f"{seed}:articles")
-        decks = []
+        kept: list[Article] = []
+        rest = []
         for section in corpus.sections:
-            deck = articles_of(corpus, section)
+            deck = list(articles_of(corpus, section))
             rng.shuffle(deck)
-            decks.append((section, deck))
-        kept = [article for _, deck in decks for article in deck[: min(_KEPT, len(deck) // 4)]]
-        self.sentences = sentences([self.text(article) for article in kept])
-        rest = [(section, [article for article in deck if article not in set(kept)]) for section, deck in decks]
+            number = min(_KEPT, len(deck) // 4)
+            kept += deck[:number]
+            rest.append((section, deck[number:]))
+        self.sentences = sentences([decode(corpus, article.piece) for article in kept])
         if not self.sentences or not all(deck for _, deck in rest):
             raise CorpusError(f"Corpus {corpus.name!r} has too little text for numbered documents.")
         order = _deal(rest, rng)
         own = [article for article in order if host.first <= article.first < host.last]
-        whole = [article for article in own if corpus.cut_rank[article.first] >= PARAGRAPH] or own or order
-        first = whole[:_HOSTS]
-        self.order = first + [article for article in order if article not in set(first)]
+        whole = (article for article in own if corpus.cut_rank[article.first] >= PARAGRAPH)
+        first = list(islice(whole, _HOSTS)) or (own or order)[:_HOSTS]
+        taken = set(map(id, first))
+        self.order = first + [article for article in order if id(article) not in taken]
         self.tokens = np.concatenate([[0], np.cumsum([article.tokens for article in self.order])])
-
-    def text(self, article: Article) -> str:
-        """Text of a document."""
-        cuts = self.corpus
-        return decode(cuts, Slice(int(cuts.cut_begin[article.first]), int(cuts.cut_end[article.last]))).strip("\n")
 
     def place(self, index: int) -> Place:
         """Where a document begins."""
         return self.corpus.locate(int(self.corpus.cut_begin[self.order[index].first]))
 
-    def first(self, count: int) -> list[str]:
+    def first(self, count: int) -> list[Slice]:
         """The first so many documents; they recur where the corpus may repeat itself.
 
         Raises:
@@ -112,7 +123,7 @@ class Articles:
                 "in all, and more were needed. Add documents, ask for a shorter length, or allow passages to recur "
                 "with --repeat."
             )
-        return [self.text(self.order[index % len(self.order)]) for index in range(count)]
+        return [self.order[index % len(self.order)].piece for index in range(count)]
 
     def size(self, count: int) -> float:
         """Tokens of the first so many."""

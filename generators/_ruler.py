@@ -18,12 +18,13 @@ from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
 from longctx.exact import Insert
-from longctx.haystack import assemble
-from longctx.samples import haystack_seed, is_unique, make_sample, pick_host, variant
+from longctx.haystack import Wanted, assemble
+from longctx.samples import as_input, haystack_seed, is_unique, make_sample, perhaps_held, pick_host, variant
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
 from ._fill import Closing, Units, fill
+from ._numbered import Stored, fill_stored
 
 MODES = ("fixed", "compat")
 SEED = 42  # RULER's default; what it shuffles with in every sample alike
@@ -111,7 +112,7 @@ def listed_sample(
     target: list[str],
     scorer: str,
     budget: int,
-    units: Units,
+    units: Units | Stored,
     end: Closing,
     asked: int | None = None,
     numbers: Sequence[int] = (),
@@ -142,16 +143,20 @@ def listed_sample(
     length = room(cell, budget)
     frame = tokenizer.frame(*around, cue=cue)
     with counting_budget(cell, budget):
-        haystack, count = fill(
-            tokenizer, length=length, frame=frame, units=units, closing=None if compat else end, numbers=numbers
-        )
+        closing_ = None if compat else end
+        if isinstance(units, Stored):
+            haystack, count = fill_stored(tokenizer, length=length, frame=frame, stored=units, closing=closing_)
+        else:
+            haystack, count = fill(
+                tokenizer, length=length, frame=frame, units=units, closing=closing_, numbers=numbers
+            )
     more = extra(count) if extra else {}
     return make_sample(
         corpus,
         cell,
         tokenizer,
         haystack,
-        tokenizer.as_input(around[0], haystack.text, around[1], cue),
+        as_input(tokenizer, haystack, *around, cue),
         question=question,
         target=target,
         scorer=scorer,
@@ -196,13 +201,13 @@ def documents_sample(
     """
     seed, host, cue = haystack_seed(corpus, cell), pick_host(corpus, cell), wording("cue")
     with counting_budget(cell, budget):
-        haystack = assemble(
-            corpus, tokenizer, length=room(cell, budget), frame=tokenizer.frame(*around, cue=cue), inserts=inserts,
-            seed=seed, host=host, headers=corpus.mixed,
-        )  # fmt: skip
-    if not is_unique(unique, haystack.text, [replace(insert, value="") for insert in inserts]):
+        frame = tokenizer.frame(*around, cue=cue)
+        wanted = Wanted(room(cell, budget), frame, inserts, seed, host=host, headers=corpus.mixed)
+        haystack = assemble(corpus, tokenizer, wanted)
+    bare = [replace(insert, value="") for insert in inserts]
+    if not is_unique(perhaps_held(corpus, haystack, unique), haystack, bare):
         return None
-    chat_input = tokenizer.as_input(around[0] + haystack.border, haystack.text, around[1], cue)
+    chat_input = as_input(tokenizer, haystack, around[0] + haystack.border, around[1], cue)
     placed = {"host": host.name, "host_format": corpus.format_of(haystack.spans[0].file)}
     return make_sample(
         corpus, cell, tokenizer, haystack, chat_input, question=question, target=target, scorer="ruler_all",

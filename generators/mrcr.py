@@ -154,7 +154,7 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             length=cell.length, make=conversation.make, sizes=sizes, candidates=conversation.candidates(),
         )  # fmt: skip
         inserts = [one.insert for one in rounds if one.insert]
-        if not is_unique([insert.value for insert in inserts], haystack.text, inserts) or prefix in haystack.text:
+        if not is_unique([insert.value for insert in inserts], haystack, inserts) or prefix in haystack.text:
             continue
         target = prefix + twins[0].text
         return make_sample(

@@ -14,23 +14,26 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from longctx.closing import Texts
 from longctx.compare import normalise, occurrences
 from longctx.corpus import Corpus
+from longctx.encoded import encode_texts
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
-from longctx.exact import Insert
-from longctx.generated import CLOSING, Part
+from longctx.exact import Insert, Pieces
 from longctx.samples import facts_seed, is_unique, pick_host, variant
+from longctx.seams import Piece, Seams, Slice
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Place, Sample
 from longctx.voice import Voice
 
 from ._articles import Articles, sentences
-from ._fill import Closing, Units
+from ._fill import Closing
 from ._kinds import draw_kind, kind_fact, quoted
+from ._numbered import Stored
 from ._questions import read_questions
 from ._reading import read_facts
 from ._ruler import MODE, RESERVE, SEED, listed_sample, mode_of, wording
@@ -53,8 +56,8 @@ class _Golden:
 
     needle: str
     value: str
-    before: str = ""
-    after: str = ""
+    before: tuple[Piece, ...] = ()
+    after: tuple[Piece, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,10 @@ class _Asked:
     question: str
     answers: list[str]
     golden: list[_Golden]
-    others: Callable[[int], list[str]]  # the first so many other documents
+    seams: Seams  # know the tokens of all documents
+    others: Callable[[int], Sequence[Piece]]  # the first so many other documents
     size: Callable[[int], float]  # about the tokens of these
     available: int  # how many there are without repeating any
-    in_order: bool  # are the first few among the first many
     sentences: list[str]  # for the closing
     unique: list[str]  # words that only the golden documents hold
     extra: dict[str, str]
@@ -109,11 +112,17 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, hops: int) -> Samp
         return _over(corpus, cell, tokenizer, asked, compat)
     articles = Articles(corpus, _seed(corpus, cell), pick_host(corpus, cell))
     for attempt in range(_DRAWS):
-        asked = _about_corpus(corpus, cell, articles, hops, attempt)
+        asked = _about_corpus(corpus, cell, tokenizer, articles, hops, attempt)
         sample = _over(corpus, cell, tokenizer, asked, compat)
-        if compat or is_unique(asked.unique, before(sample.prompt, asked.question), _inserts(cell, asked)):
+        words = [word for word in asked.unique if _perhaps_held(corpus, word)]
+        if compat or not words or is_unique(words, before(sample.prompt, asked.question), _inserts(cell, asked)):
             return sample
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds a key or value of all {_DRAWS} facts that were drawn.")
+
+
+def _perhaps_held(corpus: Corpus, word: str) -> bool:
+    """May a document hold a word, or the header before it."""
+    return word.isdigit() or corpus.holds(word.casefold()) or corpus.holds(normalise(word))
 
 
 def _seed(corpus: Corpus, cell: Cell) -> str:
@@ -133,22 +142,11 @@ def _over(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, asked: _Asked, compa
     words = wording("qa")
     inserts = _inserts(cell, asked)
 
-    def make(count: int) -> list[Part]:
-        return _shuffled_alike(asked, inserts, count) if compat else _at_depths(asked, inserts, asked.others(count))
+    def make(count: int) -> Pieces:
+        return _shuffled_alike(asked, count) if compat else _at_depths(asked, inserts, asked.others(count))
 
-    header = len(tokenizer.encode(_header(1000)).ids)
-
-    def extend(count: int, more: int) -> str:
-        numbers = range(count + len(inserts) + 1, count + len(inserts) + more + 1)
-        added = asked.others(count + more)[count:]
-        return "".join(_header(number) + text for number, text in zip(numbers, added, strict=True))
-
-    # More documents can follow where they keep their order, and where the golden one need not be the last.
-    grows = asked.in_order and not any(insert.depth == 1 for insert in inserts)
-    units = Units(
-        make, inserts, lambda count: asked.size(count) + count * header,
-        extend=extend if grows else None, places=asked.places,
-    )  # fmt: skip
+    header = tokenizer.count(_header(1000))
+    units = Stored(asked.seams, make, inserts, lambda count: asked.size(count) + count * header)
     end = Closing(Texts(asked.sentences, tokenizer, cuts=True), RESERVE, "\n\n", " ")
     around = (words["before"] + "\n\n", "\n\n" + words["after"].format(question=asked.question))
     return listed_sample(
@@ -168,55 +166,65 @@ def _header(number: int) -> str:
     return f"{_BLANK if number > 1 else ''}{wording('qa')['document'].format(number=number)}\n"
 
 
-def _at_depths(asked: _Asked, inserts: Sequence[Insert], others: Sequence[str]) -> list[Part]:
+def _at_depths(asked: _Asked, inserts: Sequence[Insert], others: Sequence[Piece]) -> Pieces:
     """Documents with the golden ones where their depths say; the closing goes to the end of the last other one."""
-    places = [(round((insert.depth or 0.0) * len(others)), index) for index, insert in enumerate(inserts)]
-    parts: list[Part] = []
+    places = sorted((round((insert.depth or 0.0) * len(others)), index) for index, insert in enumerate(inserts))
+    at = dict[int, list[int]]()
+    for place, index in places:
+        at.setdefault(place, []).append(index)
+    pieces = Pieces()
     number = 0
-    for at in range(len(others) + 1):
-        if at == len(others) and any(place == at and inserts[index].depth == 1 for place, index in places):
-            parts.append(CLOSING)
-        for index in [index for place, index in sorted(places) if place == at]:
+    for place in range(len(others) + 1):
+        if place == len(others) and any(inserts[index].depth == 1 for index in at.get(place, [])):
+            pieces.close_here()
+        for index in at.get(place, []):
             number += 1
-            parts += _golden(number, asked.golden[index], inserts[index])
-        if at < len(others):
+            _add_golden(pieces, number, asked, index)
+        if place < len(others):
             number += 1
-            parts.append(Part(_header(number) + others[at]))
-    return parts
+            pieces.add(_header(number))
+            pieces.add(others[place])
+    return pieces
 
 
-def _golden(number: int, golden: _Golden, insert: Insert) -> list[Part]:
-    return [Part(_header(number) + golden.before), Part(golden.needle, insert), Part(golden.after)]
+def _add_golden(pieces: Pieces, number: int, asked: _Asked, index: int, *, again: bool = False) -> None:
+    """A golden document; `again`: it stood there before, and its needle is counted as filler."""
+    golden = asked.golden[index]
+    for piece in (_header(number), *golden.before):
+        pieces.add(piece)
+    pieces.add(golden.needle, None if again else index, asked.places[index] if asked.places else None)
+    for piece in golden.after:
+        pieces.add(piece)
 
 
-def _shuffled_alike(asked: _Asked, inserts: Sequence[Insert], count: int) -> list[Part]:
+def _shuffled_alike(asked: _Asked, count: int) -> Pieces:
     """Documents as RULER orders them: golden ones first, all of them cut or repeated to size, shuffled by one seed."""
-    total = count + len(inserts)
-    order: list[int | str] = [*range(len(inserts)), *asked.others(min(count, asked.available))]
+    total = count + len(asked.golden)
+    order: list[int | Piece] = [*range(len(asked.golden)), *asked.others(min(count, asked.available))]
     order = (order * -(-total // len(order)))[:total]
     random.Random(SEED).shuffle(order)
-    parts: list[Part] = []
+    pieces = Pieces()
     seen: set[int] = set()
     for number, document in enumerate(order, 1):
-        if isinstance(document, str):
-            parts.append(Part(_header(number) + document))
-        elif document in seen:
-            one = asked.golden[document]
-            parts.append(Part(_header(number) + one.before + one.needle + one.after))
-        else:
+        if isinstance(document, int):
+            _add_golden(pieces, number, asked, document, again=document in seen)
             seen.add(document)
-            parts += _golden(number, asked.golden[document], inserts[document])
-    return parts
+        else:
+            pieces.add(_header(number))
+            pieces.add(document)
+    return pieces
 
 
-def _about_corpus(corpus: Corpus, cell: Cell, articles: Articles, hops: int, attempt: int) -> _Asked:
+def _about_corpus(
+    corpus: Corpus, cell: Cell, tokenizer: Tokenizer, articles: Articles, hops: int, attempt: int
+) -> _Asked:
     """A fact of the corpus's voice, in one document or split over two."""
     rng = random.Random(f"{facts_seed(cell)}:{cell.task}:{attempt}")
     host = pick_host(corpus, cell)
     voice = host.voice
     question, value, key, texts, source = _fact(voice, rng, hops)
     golden = [
-        _within(text, held, document, voice, random.Random(f"{facts_seed(cell)}:{cell.task}:place:{index}"))
+        _within(text, held, corpus, document, voice, random.Random(f"{facts_seed(cell)}:{cell.task}:place:{index}"))
         for index, (text, held, document) in enumerate(
             zip(texts, ["", value][-hops:], articles.first(hops), strict=True)
         )
@@ -224,12 +232,13 @@ def _about_corpus(corpus: Corpus, cell: Cell, articles: Articles, hops: int, att
 
     places = [articles.place(index) for index in range(hops)]
 
-    def others(count: int) -> list[str]:
+    def others(count: int) -> list[Slice]:
         return articles.first(count + hops)[hops:]
 
+    about = {"questions": source, "host": host.name, "host_format": corpus.format_of(places[0].file)}
     return _Asked(
-        question, [value], golden, others, articles.size, len(articles.order) - hops, True, articles.sentences,
-        [key, value], {"questions": source, "host": host.name, "host_format": corpus.format_of(places[0].file)}, places,
+        question, [value], golden, corpus.seams(tokenizer), others, articles.size, len(articles.order) - hops,
+        articles.sentences, [key, value], about, places,
     )  # fmt: skip
 
 
@@ -253,12 +262,25 @@ def _fact(voice: Voice, rng: random.Random, hops: int) -> tuple[str, str, str, l
     return fact.question, fact.value, fact.key, [first, second], "generic"
 
 
-def _within(text: str, value: str, document: str, voice: Voice, rng: random.Random) -> _Golden:
+def _within(text: str, value: str, corpus: Corpus, document: Slice, voice: Voice, rng: random.Random) -> _Golden:
     """A needle between two paragraphs of a document, or before it; in code always before it."""
-    paragraphs = document.split("\n\n")
+    blank = _BLANK.encode()
+    raw = corpus.text[document.begin : document.end].tobytes()
+    paragraphs = raw.split(blank)
     at = 0 if voice.boundary == "definition" else rng.randrange(len(paragraphs) + 1)
-    above, below = _BLANK.join(paragraphs[:at]), _BLANK.join(paragraphs[at:])
-    return _Golden(text, value, above + _BLANK if above else "", _BLANK + below if below else "")
+    above = document.begin + len(blank.join(paragraphs[:at]))
+    below = document.end - len(blank.join(paragraphs[at:]))
+    return _Golden(
+        text, value,
+        (Slice(document.begin, above), _BLANK) if at else (),
+        (_BLANK, Slice(below, document.end)) if at < len(paragraphs) else (),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4)
+def _seams_of(tokenizer: Tokenizer) -> Seams:
+    """Seams of documents that are in no corpus: they are remembered from one sample to the next."""
+    return Seams(encode_texts([""], tokenizer)[0], tokenizer)
 
 
 def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, compat: bool) -> _Asked:
@@ -297,14 +319,16 @@ def _from_file(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, path: str, comp
                 "answer: ask for a shorter length, or allow documents to recur with --repeat."
             )
         mixed = [usable[index % len(usable)] for index in range(count)]
+        seams.sizes(mixed)  # from now on these are texts whose tokens are known
         random.Random(f"{seed}:order").shuffle(mixed)
         return mixed
 
-    some = tokenizer.encode_many([file.documents[index] for index in deck[:_SAMPLED]])
-    mean = sum(len(encoding.ids) for encoding in some) / len(some)
+    seams = _seams_of(tokenizer)
+    sizes = seams.sizes([text(index) for index in deck[:_SAMPLED]])
+    mean = sum(sizes) / len(sizes)
     return _Asked(
         chosen.text, list(chosen.answers), [_Golden(text(index), chosen.answers[0]) for index in chosen.golden],
-        others, lambda count: count * mean, len(deck), False,
+        seams, others, lambda count: count * mean, len(deck),
         [one for one in sentences([text(index) for index in deck[len(deck) - kept :]]) if not tells(one)],
         [], {"questions": file.form, "questions_sha256": file.sha256}, [],
     )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from longctx import corpus_cache, sources
 from longctx.corpus_cache import Stretch
 from longctx.errors import CorpusError, unknown
+from longctx.grams import Grams
 from longctx.mixes import parse_mix
 from longctx.seams import Seams
 from longctx.sources import Progress, Source
@@ -133,12 +134,21 @@ class Corpus:
         if len(self._held) > _REMEMBERED:
             self._held.clear()
         if folded not in self._held:
-            self._held[folded] = folded in self.folded
+            self._held[folded] = self._grams.may_hold(folded.encode()) and folded in self.folded
         return self._held[folded]
 
     @cached_property
     def _held(self) -> dict[str, bool]:
         return {}
+
+    @cached_property
+    def _grams(self) -> Grams:
+        return Grams(np.frombuffer(self.folded.encode(), np.uint8))
+
+    @cached_property
+    def _lines(self) -> npt.NDArray[np.int64]:
+        """(lines,) byte of every line break."""
+        return np.flatnonzero(self.text == ord("\n"))
 
     @cached_property
     def _begins(self) -> list[int]:
@@ -153,7 +163,8 @@ class Corpus:
         stretch = self.stretch_at(offset)
         if stretch.pages:
             return Place(stretch.path, page=max(1, bisect.bisect_right(stretch.pages, offset)))
-        return Place(stretch.path, line=1 + int(np.count_nonzero(self.text[stretch.begin : offset] == ord("\n"))))
+        before, at = self._lines.searchsorted((stretch.begin, offset)).tolist()
+        return Place(stretch.path, line=1 + at - before)
 
     def format_of(self, path: str) -> str:
         """Format of a document; empty for a path that is not there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from itertools import accumulate
 
 import numpy as np
 
-from longctx.seams import Piece, Run, Seams, Slice, Store
+from longctx.agreement import Store
+from longctx.seams import Piece, Run, Seams, Slice
 from longctx.types import Ids, Place, Span
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
@@ -48,7 +50,8 @@ class Haystack:
     Attributes:
         prompt: rendered text.
         prompt_ids: (length,) its tokens as they are sent.
-        text: the haystack alone.
+        sha256: of the prompt in UTF-8, hex.
+        inner: characters of the prompt at which the haystack begins and ends.
         at: token offset of the haystack in `prompt_ids`.
         tokens: tokens of the haystack.
         spans: one for each insert, in the order given.
@@ -60,7 +63,8 @@ class Haystack:
 
     prompt: str
     prompt_ids: Ids
-    text: str
+    sha256: str
+    inner: tuple[int, int]
     at: int
     tokens: int
     spans: list[Span]
@@ -68,6 +72,11 @@ class Haystack:
     added: str = ""
     border: str = ""
     repeated: bool = False
+
+    @property
+    def text(self) -> str:
+        """The haystack alone: copied whenever it is asked for."""
+        return self.prompt[slice(*self.inner)]
 
 
 class Pieces:
@@ -164,11 +173,13 @@ def finish(
             spans[owner] = Span(
                 insert.text, insert.value, begin - at, behind - at, insert.tier, place.file, place.page, place.line
             )
-    prompt = b"".join(raw).decode("utf-8")
+    whole = b"".join(raw)
+    prompt = whole.decode("utf-8")
     return Haystack(
         prompt,
         seams.tokenizer.affixed(tokens.ids()),
-        prompt[len(head) : len(prompt) - len(tail)],
+        hashlib.sha256(whole).hexdigest(),
+        (len(head), len(prompt) - len(tail)),
         at + seams.tokenizer.affix_counts[0],
         end - at,
         [spans[index] for index in range(len(inserts))],
@@ -177,8 +188,8 @@ def finish(
     )
 
 
-def _raw(store: Store, piece: Piece) -> bytes:
-    return piece.encode() if isinstance(piece, str) else store.text[piece.begin : piece.end].tobytes()
+def _raw(store: Store, piece: Piece) -> bytes | memoryview:
+    return piece.encode() if isinstance(piece, str) else store.text[piece.begin : piece.end].data
 
 
 class _Tokens:

@@ -14,7 +14,7 @@ from longctx.content import digests
 from longctx.corpus import Corpus, Section
 from longctx.errors import TokenizerError
 from longctx.exact import Haystack, Insert
-from longctx.haystack import NO_BLANKS, assemble
+from longctx.haystack import NO_BLANKS, Wanted, assemble
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Message, Sample, Span
@@ -127,9 +127,7 @@ def inserted_sample(
     voice = corpus.voice
     seed = haystack_seed(corpus, cell)
     rendered = frames(voice, tokenizer, [question, *questions], escape)
-    haystack = assemble(
-        corpus,
-        tokenizer,
+    wanted = Wanted(
         length=cell.length,
         frame=rendered[0],
         inserts=inserts,
@@ -141,10 +139,11 @@ def inserted_sample(
         nested=cell.nested,
         spacing=10_000 / cell.density if cell.nested and cell.density else 0.0,
     )
-    if not is_unique(_held(corpus, haystack, unique), haystack.text, inserts):
+    haystack = assemble(corpus, tokenizer, wanted)
+    if not is_unique(perhaps_held(corpus, haystack, unique), haystack, inserts):
         return None
     before, after = around(voice, question, escape)
-    chat_input = tokenizer.as_input(before + haystack.border, haystack.text, after, voice.cue)
+    chat_input = as_input(tokenizer, haystack, before + haystack.border, after, voice.cue)
     more = dict(extra or {})
     if asked:
         file = haystack.spans[asked[0]].file
@@ -206,7 +205,7 @@ def make_sample(
         "question": question,
         "scorer": scorer,
         "absent_forms": [normalise(voice.absent_answer).rstrip(".。"), *voice.absent_forms],
-        "sha256": hashlib.sha256(haystack.prompt.encode()).hexdigest(),
+        "sha256": haystack.sha256,
         "recipe": recipe,
         **(extra or {}),
     }
@@ -254,25 +253,36 @@ def _as_dict(span: Span) -> dict[str, Any]:
     return {name: getattr(span, name) for name in _SPAN}
 
 
-def _held(corpus: Corpus, haystack: Haystack, words: Iterable[str]) -> list[str]:
+def as_input(tokenizer: Tokenizer, haystack: Haystack, before: str, after: str, cue: str = "") -> str | list[Message]:
+    """A sample's input, as `Tokenizer.as_input` makes it: copied once where the prompt holds it as it is."""
+    begin, end = haystack.inner
+    prompt = haystack.prompt
+    if tokenizer.has_template and prompt.endswith(before, 0, begin) and prompt.startswith(after, end):
+        return [{"role": "user", "content": prompt[begin - len(before) : end + len(after)]}]
+    return tokenizer.as_input(before, haystack.text, after, cue)
+
+
+def perhaps_held(corpus: Corpus, haystack: Haystack, words: Iterable[str]) -> list[str]:
     """Those words that the filler may hold: documents are folded once, a haystack of millions of characters never."""
     added = haystack.added.casefold()
     forms = {word: {word.casefold(), normalise(word)} for word in words}
     return [word for word, own in forms.items() if any(corpus.holds(form) or form in added for form in own)]
 
 
-def is_unique(words: Iterable[str], text: str, inserts: Sequence[Insert]) -> bool:
+def is_unique(words: Iterable[str], held: Haystack | str, inserts: Sequence[Insert]) -> bool:
     """True where words such as a fact's key and value stand in a haystack only where inserts put them.
 
     A value may stand in the inserts alone whose value it is, a key in any.
 
     Args:
         words: that nothing else must hold; looked for as they are and as `scorers.normalise` writes them.
-        text: the haystack.
+        held: the haystack, or text of it.
         inserts: what was put into it.
     """
     words = set(words)
-    folded = text.casefold() if words else ""
+    if not words:
+        return True
+    folded = (held if isinstance(held, str) else held.text).casefold()
     for given in words:
         own = [insert.text for insert in inserts if insert.value == given] or [insert.text for insert in inserts]
         put = "\n".join(own).casefold()

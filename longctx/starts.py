@@ -6,7 +6,7 @@ For byte-level vocabularies; taken only where it gives what the encoder says, wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,7 @@ class Starts:
                 return None  # one that leaves blanks out of a token's place, for example
         return found
 
-    def encode(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+    def encode(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[tuple[Ids, Offsets]]:
         """Ids of each text and the bytes at which they begin: `Tokenizer.encode_many` for many short texts.
 
         Args:
@@ -51,16 +51,17 @@ class Starts:
             texts: any number.
         """
         found = tokenizer.id_lists(texts)
-        flat = np.fromiter(chain.from_iterable(found), np.int64, sum(map(len, found)))
-        raw = [text.encode() for text in texts]
-        borders = np.cumsum([0, *map(len, raw)])
-        starts = self.of(flat, np.frombuffer(b"".join(raw), np.uint8))
+        ids = np.fromiter(chain.from_iterable(found), np.uint32, sum(map(len, found)))
+        raw = "".join(texts).encode()
+        sizes = [len(text) for text in texts] if len(raw) == sum(map(len, texts)) else [len(t.encode()) for t in texts]
+        borders = np.cumsum([0, *sizes])
+        starts = self.of(ids, np.frombuffer(raw, np.uint8))
         counts = np.cumsum([0, *map(len, found)])
         # Every text's first token must begin where the text does: then no text's tokens reach into the next one.
         if starts is None or not np.array_equal(np.append(starts, borders[-1])[counts], borders):
-            return [(one.ids.tolist(), one.starts.tolist()) for one in tokenizer.encode_many(texts)]
-        own = (starts - np.repeat(borders[:-1], np.diff(counts))).tolist()
-        return [(ids, own[first : first + len(ids)]) for ids, first in zip(found, counts.tolist(), strict=False)]
+            return [(one.ids, one.starts) for one in tokenizer.encode_many(texts)]
+        own = starts - np.repeat(borders[:-1], np.diff(counts))
+        return [(ids[first:last], own[first:last]) for first, last in pairwise(counts.tolist())]
 
     def of(self, ids: Ids | npt.NDArray[np.int64], raw: npt.NDArray[np.uint8]) -> Offsets | None:
         """Byte at which each token begins, (n,); None where the tokens are not those of exactly these bytes."""

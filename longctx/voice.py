@@ -7,6 +7,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from longctx.errors import CorpusError, unknown
@@ -98,7 +99,7 @@ class FactTemplate:
 
     def _draw(self, texts: Iterable[str], rng: random.Random, language: str, **known: str) -> dict[str, str]:
         """Only the slots that `texts` use: a needle stays as it is when its fact gets further wordings."""
-        used = set().union(*(_fields(text, self.name) for text in texts)) - set(known)
+        used = frozenset().union(*(_fields(text, self.name) for text in texts)) - set(known)
         return known | {name: draw(self.slots[name], rng, language) for name in sorted(used)}
 
     def _lacks(self, label: str) -> CorpusError:
@@ -251,9 +252,10 @@ def _check_slots(text: str, where: str, slots: Mapping[str, Any], needed: set[st
         raise CorpusError(f"{where}: " + unknown("slot", strangers[0], slots))
 
 
-def _fields(text: str, where: str) -> set[str]:
+@lru_cache(maxsize=4096)  # looked up for every distractor
+def _fields(text: str, where: str) -> frozenset[str]:
     try:
-        return {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
+        return frozenset(field for _, field, _, _ in string.Formatter().parse(text) if field is not None)
     except ValueError as error:
         raise CorpusError(f"{where}: {error}; braces that are meant as text are doubled.") from None
 

@@ -59,13 +59,31 @@ literals = st.one_of(
 )
 
 
+# Texts of the size of a needle: long enough to be a stretch of their own with most tokenizers, and some that never are.
+texts = st.one_of(
+    slices().map(lambda one: TEXT.encode()[one.begin : one.end].decode()[:300]),
+    st.sampled_from([f"The fee of {name} is US$4,318,250, payable within 30 days." for name in ("Ā & Co.", "A B C")]),
+    st.sampled_from(
+        [
+            "费用为123元。" * 5,
+            "0123456789" * 4,
+            " lead and trail " * 4,
+            "x<|im_end|>\n<s> y" * 5,
+        ]
+    ),
+)
+
+
 @pytest.mark.parametrize("kind", sorted(small_tokenizers.KINDS))
-@settings(deadline=None, max_examples=60)
-@given(pieces=st.lists(st.one_of(slices(), literals), min_size=1, max_size=7))
-def test_splice_gives_the_ids_and_offsets_of_the_whole_text(kind: str, pieces: list[Piece]) -> None:
+@settings(deadline=None, max_examples=100)
+@given(pieces=st.lists(st.one_of(slices(), literals, texts), min_size=1, max_size=9), counted=st.booleans())
+def test_splice_gives_the_ids_and_offsets_of_the_whole_text(kind: str, pieces: list[Piece], counted: bool) -> None:
     text = "".join(decode(store(kind), piece) for piece in pieces)
     whole = tokenizer(kind).encode(text)
     for joined in (Seams(store(kind), tokenizer(kind)), seams(kind)):  # that remembers nothing, or all before
+        if counted:
+            new = [piece for piece in pieces if isinstance(piece, str)]
+            assert joined.sizes(new) == [tokenizer(kind).count(piece) for piece in new]
         ids, starts = gather(joined.splice(pieces))
         np.testing.assert_array_equal(ids, whole.ids)
         np.testing.assert_array_equal(starts, whole.starts)
