@@ -12,19 +12,24 @@ import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
 from pathlib import Path
+
+import numpy as np
 
 from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import UsageError
 from longctx.exact import Insert
 from longctx.generated import Part
+from longctx.phrases import Order, phrases
 from longctx.samples import facts_seed, haystack_seed, make_sample, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
+from ._drawn import distinct, generator, order_of, places, rounded
 from ._fill import Closing, Units
 from ._fill import fill as fill_up
 from ._wording import fill, one_of, whole
@@ -40,6 +45,9 @@ _NEWEST = 200  # nodes that further edges are put between
 _FRESH = 0.4  # new nodes for each further edge
 _LEAST = 16  # other edges in the smallest graph
 _SIZED = 256  # other edges whose tokens are counted
+_SPARE = 1.25  # of what is drawn, more than is likely to be needed
+_OWN = 1024  # names of which some are the core's, at every length
+_LONG = 1 << 16  # tokens from which a haystack is put together from encoded names
 _RESERVE = 64  # tokens that are left to the closing edges
 _VARIANTS = {
     "convention": "lm-eval (default): as that harness scores; card: as the dataset's card, which counts the label as "
@@ -188,13 +196,13 @@ def _sample(
     empty = variant(cell, "empty", False)
     if not isinstance(empty, bool):
         raise UsageError(f"{cell.task}: empty is {empty!r}; possible are true and false.")
-    rng, taken = random.Random(f"{facts_seed(cell)}:{cell.task}"), set[str]()
-    core = draw(rng, lambda: _name(rng, taken), empty)
-    rng.shuffle(core.edges)
-    places = sorted(rng.random() for _ in [*core.edges, *core.shown])
-    seed = haystack_seed(corpus, cell)
     rest = f"{facts_seed(cell)}:{cell.task}"  # not of the length: a longer graph only has more edges
-    filler = _Filler(core, random.Random(f"{rest}:rest"), f"{rest}:order", taken)
+    rng = random.Random(rest)
+    names = iter(rng.sample(distinct(_draw_name, _OWN), _OWN))
+    core = draw(rng, lambda: next(names), empty)
+    rng.shuffle(core.edges)
+    spots = sorted(rng.random() for _ in [*core.edges, *core.shown])
+    filler = _Filler(core, rest, tokenizer, cell.length)
     question, texts = fill(wording, {"node": core.node}), _texts()
     before, after = texts["instruction"].strip() + "\n\n", f"\n\n{question}\n{texts['answer'].strip()}"
     inserts = [Insert(_line(edge), _line(edge), None) for edge in core.edges]
@@ -204,20 +212,20 @@ def _sample(
         length=cell.length,
         frame=tokenizer.frame(before, after, cue=texts["cue"]),
         units=Units(
-            lambda count: _parts(own, filler.take(count), places),
+            lambda count: _parts(own, filler.take(count), spots),
             inserts,
-            _size(tokenizer, filler),
+            filler.size,
             least=_LEAST,
-            extend=lambda count, more: "".join(line + "\n" for line in filler.more(count, more)),
+            extend=lambda count, more: filler.phrases.text(filler.edges[count : count + more]),
+            phrases=filler.phrases,
+            most=len(filler.edges),
         ),
-        closing=Closing(
-            Texts(_closing(tokenizer, random.Random(f"{rest}:closing"), taken), tokenizer), _RESERVE, "", "\n"
-        ),
+        closing=Closing(_closing(tokenizer), _RESERVE, "", "\n"),
     )
-    target = sorted(answer(_EDGE.findall(haystack.text), core.node))
     return make_sample(
         corpus, cell, tokenizer, haystack, tokenizer.as_input(before, haystack.text, after, texts["cue"]),
-        question=question, target=target, scorer=_SCORERS[convention], asked=range(len(core.edges)), seed=seed,
+        question=question, target=sorted(answer([*core.edges, *core.shown], core.node)),
+        scorer=_SCORERS[convention], asked=range(len(core.edges)), seed=haystack_seed(corpus, cell),
     )  # fmt: skip
 
 
@@ -226,78 +234,113 @@ class _Filler:
 
     A node gets edges only as long as it is among the newest, so that all have about as many, those that the answer
     depends on too, however long the list grows.
+
+    Attributes:
+        phrases: names as sources and as targets.
+        edges: (edges, 2) phrases of each, more than there is room for.
     """
 
-    def __init__(self, core: _Core, rng: random.Random, order: str, taken: set[str]) -> None:
-        self._rng, self._order, self._taken = rng, order, taken
-        fresh = [_name(rng, taken) for _ in range(_NEWEST // 2)]
-        self._sources = [*fresh, *core.sources]
-        self._targets = [*fresh, *(node for node in core.others if node != core.node)]
-        self._lines: list[str] = []
-        self._seen = {*core.edges, *core.shown}
+    def __init__(self, core: _Core, seed: str, tokenizer: Tokenizer, length: int) -> None:
+        self._seed = seed
+        room = int(_SPARE * length / _tokens_of_edge(tokenizer)) + _SIZED
+        size = rounded(_SPARE * _FRESH * room + _OWN)
+        self.phrases = phrases(_columns(size), ((0, 1),), tokenizer, dense=length > _LONG)
+        self.edges = self._drawn(core, room, size) + [0, size]
+        self._tokens = np.cumsum(self.phrases.tokens[self.edges].sum(axis=1))
 
-    def take(self, count: int) -> list[str]:
+    def _drawn(self, core: _Core, room: int, size: int) -> Order:
+        """Edges as pairs of names, by their indices: each between two of the newest nodes, which grow in number."""
+        rng = generator(f"{self._seed}:rest")
+        at = places(distinct(_draw_name, _OWN))
+        own = {(at[source], at[target]) for source, target in [*core.edges, *core.shown]}
+        fresh = order_of(size, rng, {node for edge in own for node in edge})
+        begun, fresh = fresh[: _NEWEST // 2], fresh[_NEWEST // 2 :]
+        nodes = [core.sources, [node for node in core.others if node != core.node]]
+        grows, *picks = rng.random((room, 3)).T
+        grown = np.cumsum(grows < _FRESH)
+        ends = []
+        for more, pick in zip(nodes, picks, strict=True):
+            all_of = np.concatenate([begun, np.array([at[node] for node in more], np.int64), fresh])
+            known = len(all_of) - len(fresh) + grown
+            ends.append(all_of.take(known - 1 - (pick * np.minimum(known, _NEWEST)).astype(np.int64), mode="clip"))
+        edges = np.stack(ends, axis=1)[grown < len(fresh)]
+        keys = edges @ np.array([size, 1])
+        kept = np.sort(np.unique(keys, return_index=True)[1])
+        barred = [source * size + target for source, target in own]
+        found: Order = edges[kept[(edges[kept, 0] != edges[kept, 1]) & ~np.isin(keys[kept], barred)]]
+        return found
+
+    def take(self, count: int) -> Order:
         """The first `count` of them, shuffled."""
-        lines = self.more(0, count)
-        random.Random(self._order).shuffle(lines)
-        return lines
+        return self.edges[generator(f"{self._seed}:order").permutation(count)]
 
-    def more(self, count: int, more: int) -> list[str]:
-        """As many behind the first `count`."""
-        rng = self._rng
-        while len(self._lines) < count + more:
-            if rng.random() < _FRESH:
-                fresh = _name(rng, self._taken)
-                self._sources.append(fresh)
-                self._targets.append(fresh)
-            edge = (rng.choice(self._sources[-_NEWEST:]), rng.choice(self._targets[-_NEWEST:]))
-            if edge[0] != edge[1] and edge not in self._seen:
-                self._seen.add(edge)
-                self._lines.append(_line(edge))
-        return self._lines[count : count + more]
+    def size(self, count: int) -> float:
+        """About how many tokens so many take."""
+        return float(self._tokens[count - 1]) if count else 0.0
 
 
-def _size(tokenizer: Tokenizer, filler: _Filler) -> Callable[[int], float]:
-    """About how many tokens so many lines take."""
-    some = filler.more(0, _SIZED)
-    mean = sum(len(encoding.ids) for encoding in tokenizer.encode_many([line + "\n" for line in some])) / len(some)
-    return lambda count: count * mean
-
-
-def _parts(own: Sequence[Insert | str], filler: Sequence[str], places: Sequence[float]) -> list[Part]:
+def _parts(own: Sequence[Insert | str], filler: Order, spots: Sequence[float]) -> list[Part]:
     """All edges, the core's own at their places among the others."""
+    places = [0, *(int(spot * len(filler)) for spot in spots), len(filler)]
     parts: list[Part] = []
-    before = 0
-    for place, edge in zip(places, own, strict=True):
-        spot = int(place * len(filler))
-        parts.append(Part("".join(line + "\n" for line in filler[before:spot])))
-        parts += [Part(edge.text, edge), Part("\n")] if isinstance(edge, Insert) else [Part(edge + "\n")]
-        before = spot
-    return [*parts, Part("".join(line + "\n" for line in filler[before:]))]
+    for (begin, end), edge in zip(pairwise(places), [*own, None], strict=True):
+        parts.append(Part(order=filler[begin:end]))
+        if edge is not None:
+            parts += [Part(edge.text, edge), Part("\n")] if isinstance(edge, Insert) else [Part(edge + "\n")]
+    return parts
 
 
-def _closing(tokenizer: Tokenizer, rng: random.Random, taken: set[str]) -> list[str]:
+@lru_cache(maxsize=4)
+def _columns(size: int) -> tuple[tuple[str, ...], ...]:
+    """Names before and behind the arrow."""
+    names = distinct(_draw_name, size)
+    return tuple(f"{name} ->" for name in names), tuple(f" {name}\n" for name in names)
+
+
+@lru_cache(maxsize=4)
+def _tokens_of_edge(tokenizer: Tokenizer) -> float:
+    """About how many tokens a line has."""
+    counts = tokenizer.count_many(["".join(line) for line in zip(*_columns(_OWN), strict=True)][:_SIZED])
+    return sum(counts) / len(counts)
+
+
+@lru_cache(maxsize=4)
+def _closing(tokenizer: Tokenizer) -> Texts:
     """Edges of every size between nodes of their own: a few of each size, more of the long ones."""
-    nodes = [[_name(rng, taken, digits) for _ in range(_ALIKE)] for digits in range(1, _NAME[1] + 1)]
+    rng, nodes = random.Random(0), _closing_nodes()
     edges = []
     for ones in nodes:
         for others in nodes:
             pairs = [(one, two) for one in ones for two in others if one != two]
             edges += [_line(pair) for pair in rng.sample(pairs, _ALIKE)]
     kept: dict[int, list[str]] = {}
-    for edge, encoding in zip(edges, tokenizer.encode_many(edges), strict=True):
-        kept.setdefault(len(encoding.ids), []).append(edge)
+    for edge, count in zip(edges, tokenizer.count_many(edges), strict=True):
+        kept.setdefault(count, []).append(edge)
     longest = max(kept)
-    return [edge for size, alike in kept.items() for edge in alike[: None if 2 * size > longest else _ALIKE]]
+    return Texts([e for size, alike in kept.items() for e in alike[: None if 2 * size > longest else _ALIKE]], tokenizer)
 
 
-def _name(rng: random.Random, taken: set[str], digits: int = 0) -> str:
-    """A node that is not there yet."""
+@cache
+def _closing_nodes() -> list[list[str]]:
+    """Nodes that no other edge has, a few of each length."""
+    rng, taken = random.Random(1), dict[str, None]()
+    for digits in range(1, _NAME[1] + 1):
+        while len(taken) < digits * _ALIKE:
+            taken[_hex(rng, digits)] = None
+    names = list(taken)
+    return [names[begin : begin + _ALIKE] for begin in range(0, len(names), _ALIKE)]
+
+
+def _draw_name(rng: random.Random) -> str:
+    """A node's name."""
     while True:
-        name = "".join(rng.choice("0123456789abcdef") for _ in range(digits or rng.randint(*_NAME)))
-        if name not in taken:
-            taken.add(name)
+        name = _hex(rng, rng.randint(*_NAME))
+        if not any(name in alike for alike in _closing_nodes()):
             return name
+
+
+def _hex(rng: random.Random, digits: int) -> str:
+    return f"{rng.getrandbits(4 * digits):0{digits}x}"
 
 
 def _line(edge: Edge) -> str:

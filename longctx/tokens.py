@@ -124,6 +124,11 @@ class Tokenizer:
         """The same as lists."""
         return [encoding.ids for encoding in self._fast.encode_batch_fast(list(texts), add_special_tokens=False)]
 
+    @property
+    def fast(self) -> Any:
+        """The ``tokenizers.Tokenizer`` that encodes; it neither cuts nor pads."""
+        return self._fast
+
     @cached_property
     def controls(self) -> re.Pattern[str] | None:
         """Finds control tokens at which the tokenizer splits a text before all else; None where it has none such."""
