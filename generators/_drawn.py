@@ -6,6 +6,7 @@ What is drawn once can be encoded once. A long sample takes nearly all of them a
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Callable, Collection
 from functools import lru_cache
@@ -24,11 +25,9 @@ def generator(seed: str | int) -> np.random.Generator:
 
 
 def rounded(count: float) -> int:
-    """The next size in which so many are drawn, so that samples of about one length share a table: 1024, 1536, 2048 …"""
-    size = _BLOCK
-    while size < count:
-        size = size * 3 // 2 if size & (size - 1) == 0 else size * 4 // 3
-    return size
+    """The next size in which so many are drawn, so that samples of about one length share a table."""
+    step = max(_BLOCK, 1 << max(0, int(count).bit_length() - 3))
+    return max(1, math.ceil(count / step)) * step
 
 
 @lru_cache(maxsize=8)
@@ -59,19 +58,18 @@ def order_of(size: int, rng: np.random.Generator, without: Collection[int] = ())
     return order[~np.isin(order, list(without))] if without else order
 
 
-def different(limit: int, count: int, rng: np.random.Generator, without: Collection[int] = ()) -> Order:
+def different(limit: int, count: int, rng: np.random.Generator, allowed: Callable[[Order], Order]) -> Order:
     """`count` different numbers below `limit`, at random; more of them are only added behind.
 
     Args:
         limit: must be well above `count`.
         count: how many.
         rng: draws them.
-        without: numbers that are left out.
+        allowed: numbers → those of them that are wanted, in their order.
     """
     drawn = np.empty(0, np.int64)
     while True:
-        drawn = np.concatenate([drawn, (rng.random(count + 64) * limit).astype(np.int64)])
-        found: Order = drawn[np.sort(np.unique(drawn, return_index=True)[1])]
-        found = found[~np.isin(found, list(without))] if without else found
+        drawn = np.concatenate([drawn, (rng.random(count + _BLOCK) * limit).astype(np.int64)])
+        found = allowed(drawn[np.sort(np.unique(drawn, return_index=True)[1])])
         if len(found) >= count:
             return found[:count]

@@ -235,9 +235,7 @@ def _extend(
         built.units += low
 
 
-def _stored(
-    tokenizer: Tokenizer, parts: Sequence[Part], phrases: Phrases | None
-) -> tuple[Store, list[Slice | None]]:
+def _stored(tokenizer: Tokenizer, parts: Sequence[Part], phrases: Phrases | None) -> tuple[Store, list[Slice | None]]:
     """All filler with its tokens, and where in it each part stands; None for those that are new text."""
     if phrases is None:
         return _stored_texts(tokenizer, parts)
@@ -267,7 +265,7 @@ def _pieces(parts: Sequence[Part], slices: Sequence[Slice | None], units: Units)
     pieces = Pieces()
     open_slice: Slice | None = None
     for part, held in zip(parts, slices, strict=True):
-        if held is None and not part.text and not part.closing:
+        if not part.closing and not part.text and (held is None or held.begin == held.end):
             continue
         if open_slice is not None and held is not None and held.begin == open_slice.end:
             open_slice = Slice(open_slice.begin, held.end)

@@ -4,9 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from longctx.exact import Insert
 from longctx.generated import CLOSING, Part
-from longctx.phrases import Order
+from longctx.phrases import Order, Phrases, phrases
+from longctx.tokens import Tokenizer
+
+from ._fill import Units
+from ._ruler import LONG, wording
+
+_SPARE = 1.1  # lines that are drawn for one that a haystack is likely to hold
+
+
+def room_for(length: int, tokens: float) -> int:
+    """Lines of about so many tokens that a haystack surely has no room for."""
+    return int(_SPARE * length / tokens) + 64
+
+
+def line_units(lines: Order, held: Phrases, inserts: Sequence[Insert]) -> Units:
+    """A line a unit, with inserts between them: see `interleave`."""
+    tokens = np.cumsum(held.tokens[lines].sum(axis=1))
+    return Units(
+        lambda count: interleave(lines[:count], inserts),
+        inserts,
+        lambda count: float(tokens[min(count, len(tokens)) - 1]) if count else 0.0,
+        extend=lambda count, more: "\n" + held.text(lines[count : count + more])[:-1],
+        phrases=held,
+        most=len(lines),
+    )
+
+
+def noise_phrases(tokenizer: Tokenizer, length: int) -> Phrases:
+    """RULER's line of noise, for a haystack of so many tokens."""
+    return phrases(((wording("filler")["noise"] + "\n",),), ((0,),), tokenizer, dense=length > LONG)
+
+
+def noise_units(tokenizer: Tokenizer, length: int, inserts: Sequence[Insert]) -> Units:
+    """A line of noise a unit."""
+    held = noise_phrases(tokenizer, length)
+    return line_units(np.zeros((room_for(length, held.tokens[0]), 1), np.int64), held, inserts)
+
+
+def as_text(parts: Sequence[Part], held: Phrases) -> str:
+    """Parts as they will stand, without a closing."""
+    return "".join(
+        part.text if part.order is None else held.text(part.order).removesuffix("\n" * part.cut) for part in parts
+    )
 
 
 def interleave(lines: Order, inserts: Sequence[Insert]) -> list[Part]:

@@ -45,7 +45,7 @@ _NEWEST = 200  # nodes that further edges are put between
 _FRESH = 0.4  # new nodes for each further edge
 _LEAST = 16  # other edges in the smallest graph
 _SIZED = 256  # other edges whose tokens are counted
-_SPARE = 1.25  # of what is drawn, more than is likely to be needed
+_SPARE = 1.1  # of what is drawn, more than is likely to be needed
 _OWN = 1024  # names of which some are the core's, at every length
 _LONG = 1 << 16  # tokens from which a haystack is put together from encoded names
 _RESERVE = 64  # tokens that are left to the closing edges
@@ -245,7 +245,7 @@ class _Filler:
         room = int(_SPARE * length / _tokens_of_edge(tokenizer)) + _SIZED
         size = rounded(_SPARE * _FRESH * room + _OWN)
         self.phrases = phrases(_columns(size), ((0, 1),), tokenizer, dense=length > _LONG)
-        self.edges = self._drawn(core, room, size) + [0, size]
+        self.edges: Order = self._drawn(core, room, size) + np.array([0, size])
         self._tokens = np.cumsum(self.phrases.tokens[self.edges].sum(axis=1))
 
     def _drawn(self, core: _Core, room: int, size: int) -> Order:
@@ -317,7 +317,9 @@ def _closing(tokenizer: Tokenizer) -> Texts:
     for edge, count in zip(edges, tokenizer.count_many(edges), strict=True):
         kept.setdefault(count, []).append(edge)
     longest = max(kept)
-    return Texts([e for size, alike in kept.items() for e in alike[: None if 2 * size > longest else _ALIKE]], tokenizer)
+    return Texts(
+        [e for size, alike in kept.items() for e in alike[: None if 2 * size > longest else _ALIKE]], tokenizer
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Proof that phrases may be put side by side as tokens: that no token crosses a border, and none depends on what is behind.
+"""Proof that tokens of phrases may be put side by side: none crosses a border, none depends on what is behind one.
 
 Three things are asked of a tokenizer, for all phrases of a table and all ways in which they may follow each other:
 
@@ -82,7 +82,7 @@ def prove(columns: Columns, forms: Forms, tokenizer: Tokenizer) -> Table | None:
         return None
     table = _table(orders[0], found[0], sizes)
     for order, tokens in zip(orders, found, strict=True):
-        if tokens is None or not all(map(np.array_equal, table.gather(order), tokens)):
+        if tokens is None or not all(np.array_equal(*pair) for pair in zip(table.gather(order), tokens, strict=True)):
             return None
     return table
 
@@ -130,7 +130,9 @@ def _chain(columns: Columns, forms: Forms, *, again: bool) -> npt.NDArray[np.int
     """Phrases in the forms' order: each once at least, or some of them `again` with others as neighbours."""
     firsts = np.cumsum([0, *map(len, columns)])
     takes = [
-        np.unique(np.linspace(0, len(column) - 1, min(len(column), _AGAIN)).astype(int)) if again else range(len(column))
+        np.unique(np.linspace(0, len(column) - 1, min(len(column), _AGAIN)).astype(int))
+        if again
+        else range(len(column))
         for column in columns
     ]
     cursors = [place if again else 0 for place in range(len(columns))]
