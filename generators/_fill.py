@@ -20,6 +20,7 @@ from longctx.types import Place
 _ROUNDS = 40  # attempts to find the number of units
 _SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
 _SLACK = 48  # tokens that closing sentences may take beyond their reserve, at least
+_BLOCK = 256  # lines that are encoded as one text
 _LONG = 1 << 16  # tokens from which encoding everything again takes long
 _SHORT_OF = 0.003  # share of a long haystack that is left to an extension, which is encoded alone
 
@@ -141,7 +142,11 @@ def _finish(frame: tuple[str, str], units: Units, built: _Built, closing: Sequen
 
 def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Units, count: int) -> _Built:
     parts = units.make(count)
-    store, slices = _stored(tokenizer, parts, units.phrases)
+    if units.phrases is not None and units.phrases.exact:
+        store, slices = _stored(parts, units.phrases)
+    else:
+        parts = _as_texts(parts, units.phrases) if units.phrases else parts
+        store, slices = _encoded(parts, tokenizer)
     pieces = _pieces(parts, slices, units)
     seams = Seams(store, tokenizer)
     missing = missing_tokens(seams, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
@@ -235,21 +240,19 @@ def _extend(
         built.units += low
 
 
-def _stored(tokenizer: Tokenizer, parts: Sequence[Part], phrases: Phrases | None) -> tuple[Store, list[Slice | None]]:
-    """All filler with its tokens, and where in it each part stands; None for those that are new text."""
-    if phrases is None:
-        return _stored_texts(tokenizer, parts)
+def _stored(parts: Sequence[Part], phrases: Phrases) -> tuple[Store, list[Slice | None]]:
+    """Phrases with their tokens, and where in them each part stands; None for those that are new text."""
     orders = [np.empty(0, np.int64) if part.order is None else part.order.ravel() for part in parts]
     ends = np.cumsum([phrases.bytes[order].sum() for order in orders]).tolist()
-    begins = [0, *ends]
     slices = [
         None if part.order is None else Slice(begin, end - part.cut)
-        for part, begin, end in zip(parts, begins, ends, strict=False)
+        for part, begin, end in zip(parts, [0, *ends], ends, strict=False)
     ]
     return phrases.store(np.concatenate(orders)), slices
 
 
-def _stored_texts(tokenizer: Tokenizer, parts: Sequence[Part]) -> tuple[Store, list[Slice | None]]:
+def _encoded(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[Store, list[Slice | None]]:
+    """All filler with its tokens, and where in it each part stands."""
     filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
     [store] = encode_texts(["".join(filler) or " "], tokenizer)
     at: dict[str, Slice] = {}
@@ -257,6 +260,20 @@ def _stored_texts(tokenizer: Tokenizer, parts: Sequence[Part]) -> tuple[Store, l
     for text in filler:
         at[text] = Slice(end, end := end + len(text.encode()))
     return store, [at[part.text] if part.insert is None and part.text else None for part in parts]
+
+
+def _as_texts(parts: Sequence[Part], phrases: Phrases) -> list[Part]:
+    """Parts without orders: blocks of text, which recur where lines do."""
+    texts: list[Part] = []
+    for part in parts:
+        if part.order is None:
+            texts.append(part)
+            continue
+        blocks = [phrases.text(part.order[at : at + _BLOCK]) for at in range(0, len(part.order), _BLOCK)]
+        if blocks:
+            blocks[-1] = blocks[-1][: len(blocks[-1]) - part.cut]
+        texts += map(Part, blocks)
+    return texts
 
 
 def _pieces(parts: Sequence[Part], slices: Sequence[Slice | None], units: Units) -> Pieces:

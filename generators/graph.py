@@ -11,43 +11,29 @@ import random
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-
-from longctx.closing import Texts
 from longctx.corpus import Corpus
 from longctx.errors import UsageError
 from longctx.exact import Insert
 from longctx.generated import Part
-from longctx.phrases import Order, phrases
+from longctx.phrases import Order
 from longctx.samples import facts_seed, haystack_seed, make_sample, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._drawn import distinct, generator, order_of, places, rounded
 from ._fill import Closing, Units
 from ._fill import fill as fill_up
+from ._graph_edges import Core, Edge, Filler, closing_edges, line, node_names
 from ._wording import fill, one_of, whole
 
-Edge = tuple[str, str]
-
 _SCORERS = {"lm-eval": "graph_f1", "card": "graph_f1_card", "empty": "graph_f1_empty"}
-_NAME = (6, 10)  # hexadecimal digits of a node
-_ALIKE = 4  # closing edges of one size; they are of every size, and so some of their nodes have short names
 _INNER = (2, 5)  # nodes at each step before the last
 _ANSWER = (2, 12)  # nodes of an answer
-_NEWEST = 200  # nodes that further edges are put between
-_FRESH = 0.4  # new nodes for each further edge
 _LEAST = 16  # other edges in the smallest graph
-_SIZED = 256  # other edges whose tokens are counted
-_SPARE = 1.1  # of what is drawn, more than is likely to be needed
-_OWN = 1024  # names of which some are the core's, at every length
-_LONG = 1 << 16  # tokens from which a haystack is put together from encoded names
 _RESERVE = 64  # tokens that are left to the closing edges
 _VARIANTS = {
     "convention": "lm-eval (default): as that harness scores; card: as the dataset's card, which counts the label as "
@@ -55,24 +41,6 @@ _VARIANTS = {
     "empty": "true: there is no such node; default false",
 }
 _EDGE = re.compile(r"^([0-9a-f]+) -> ([0-9a-f]+)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Core:
-    """What the answer depends on.
-
-    Attributes:
-        node: asked about.
-        edges: that have to be found, in no order.
-        others: further nodes that the rest of the graph may point at.
-        sources: of these, those that the rest may start from without changing the answer.
-    """
-
-    node: str
-    edges: list[Edge]
-    others: list[str]
-    sources: list[str]
-    shown: list[Edge]  # not needed for the answer, but they name the node
 
 
 @cache
@@ -122,7 +90,7 @@ def graph_bfs(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     steps = whole(cell, "steps", 3, 1, 8)
     question = _texts()["frontier"].replace("{steps}", str(steps))
 
-    def draw(rng: random.Random, name: Callable[[], str], empty: bool) -> _Core:
+    def draw(rng: random.Random, name: Callable[[], str], empty: bool) -> Core:
         return _search(rng, name, steps, empty)
 
     def answer(edges: Sequence[Edge], node: str) -> set[str]:
@@ -156,7 +124,7 @@ def graph_parents(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     return _sample(corpus, cell, tokenizer, _texts()["parents"], _family, answer)
 
 
-def _search(rng: random.Random, name: Callable[[], str], steps: int, empty: bool) -> _Core:
+def _search(rng: random.Random, name: Callable[[], str], steps: int, empty: bool) -> Core:
     """A start and the nodes around it, step by step; every edge leads at most one step farther."""
     levels = [[name()]]
     edges: set[Edge] = set()
@@ -174,14 +142,14 @@ def _search(rng: random.Random, name: Callable[[], str], steps: int, empty: bool
             edges |= {(node, other) for other in rng.sample(reached, min(len(reached), rng.randint(0, 1)))}
     nodes = [node for level in levels for node in level]
     shown = [] if edges else [(name(), nodes[0])]
-    return _Core(nodes[0], sorted(edges), nodes, levels[steps] if len(levels) > steps else [], shown)
+    return Core(nodes[0], sorted(edges), nodes, levels[steps] if len(levels) > steps else [], shown)
 
 
-def _family(rng: random.Random, name: Callable[[], str], empty: bool) -> _Core:
+def _family(rng: random.Random, name: Callable[[], str], empty: bool) -> Core:
     """A node and its parents."""
     node = name()
     parents = [] if empty else [name() for _ in range(rng.randint(*_ANSWER))]
-    return _Core(node, [(parent, node) for parent in parents], parents, [node, *parents], [(node, name())])
+    return Core(node, [(parent, node) for parent in parents], parents, [node, *parents], [(node, name())])
 
 
 def _sample(
@@ -189,7 +157,7 @@ def _sample(
     cell: Cell,
     tokenizer: Tokenizer,
     wording: str,
-    draw: Callable[[random.Random, Callable[[], str], bool], _Core],
+    draw: Callable[[random.Random, Callable[[], str], bool], Core],
     answer: Callable[[Sequence[Edge], str], set[str]],
 ) -> Sample:
     convention = one_of(cell, "convention", list(_SCORERS))
@@ -198,15 +166,15 @@ def _sample(
         raise UsageError(f"{cell.task}: empty is {empty!r}; possible are true and false.")
     rest = f"{facts_seed(cell)}:{cell.task}"  # not of the length: a longer graph only has more edges
     rng = random.Random(rest)
-    names = iter(rng.sample(distinct(_draw_name, _OWN), _OWN))
+    names = node_names(rng)
     core = draw(rng, lambda: next(names), empty)
     rng.shuffle(core.edges)
     spots = sorted(rng.random() for _ in [*core.edges, *core.shown])
-    filler = _Filler(core, rest, tokenizer, cell.length)
+    filler = Filler(core, rest, tokenizer, cell.length)
     question, texts = fill(wording, {"node": core.node}), _texts()
     before, after = texts["instruction"].strip() + "\n\n", f"\n\n{question}\n{texts['answer'].strip()}"
-    inserts = [Insert(_line(edge), _line(edge), None) for edge in core.edges]
-    own: list[Insert | str] = [*inserts, *(_line(edge) for edge in core.shown)]
+    inserts = [Insert(line(edge), line(edge), None) for edge in core.edges]
+    own: list[Insert | str] = [*inserts, *(line(edge) for edge in core.shown)]
     haystack, _ = fill_up(
         tokenizer,
         length=cell.length,
@@ -220,63 +188,13 @@ def _sample(
             phrases=filler.phrases,
             most=len(filler.edges),
         ),
-        closing=Closing(_closing(tokenizer), _RESERVE, "", "\n"),
+        closing=Closing(closing_edges(tokenizer), _RESERVE, "", "\n"),
     )
     return make_sample(
         corpus, cell, tokenizer, haystack, tokenizer.as_input(before, haystack.text, after, texts["cue"]),
         question=question, target=sorted(answer([*core.edges, *core.shown], core.node)),
         scorer=_SCORERS[convention], asked=range(len(core.edges)), seed=haystack_seed(corpus, cell),
     )  # fmt: skip
-
-
-class _Filler:
-    """Edges that cannot change the answer, each once.
-
-    A node gets edges only as long as it is among the newest, so that all have about as many, those that the answer
-    depends on too, however long the list grows.
-
-    Attributes:
-        phrases: names as sources and as targets.
-        edges: (edges, 2) phrases of each, more than there is room for.
-    """
-
-    def __init__(self, core: _Core, seed: str, tokenizer: Tokenizer, length: int) -> None:
-        self._seed = seed
-        room = int(_SPARE * length / _tokens_of_edge(tokenizer)) + _SIZED
-        size = rounded(_SPARE * _FRESH * room + _OWN)
-        self.phrases = phrases(_columns(size), ((0, 1),), tokenizer, dense=length > _LONG)
-        self.edges: Order = self._drawn(core, room, size) + np.array([0, size])
-        self._tokens = np.cumsum(self.phrases.tokens[self.edges].sum(axis=1))
-
-    def _drawn(self, core: _Core, room: int, size: int) -> Order:
-        """Edges as pairs of names, by their indices: each between two of the newest nodes, which grow in number."""
-        rng = generator(f"{self._seed}:rest")
-        at = places(distinct(_draw_name, _OWN))
-        own = {(at[source], at[target]) for source, target in [*core.edges, *core.shown]}
-        fresh = order_of(size, rng, {node for edge in own for node in edge})
-        begun, fresh = fresh[: _NEWEST // 2], fresh[_NEWEST // 2 :]
-        nodes = [core.sources, [node for node in core.others if node != core.node]]
-        grows, *picks = rng.random((room, 3)).T
-        grown = np.cumsum(grows < _FRESH)
-        ends = []
-        for more, pick in zip(nodes, picks, strict=True):
-            all_of = np.concatenate([begun, np.array([at[node] for node in more], np.int64), fresh])
-            known = len(all_of) - len(fresh) + grown
-            ends.append(all_of.take(known - 1 - (pick * np.minimum(known, _NEWEST)).astype(np.int64), mode="clip"))
-        edges = np.stack(ends, axis=1)[grown < len(fresh)]
-        keys = edges @ np.array([size, 1])
-        kept = np.sort(np.unique(keys, return_index=True)[1])
-        barred = [source * size + target for source, target in own]
-        found: Order = edges[kept[(edges[kept, 0] != edges[kept, 1]) & ~np.isin(keys[kept], barred)]]
-        return found
-
-    def take(self, count: int) -> Order:
-        """The first `count` of them, shuffled."""
-        return self.edges[generator(f"{self._seed}:order").permutation(count)]
-
-    def size(self, count: int) -> float:
-        """About how many tokens so many take."""
-        return float(self._tokens[count - 1]) if count else 0.0
 
 
 def _parts(own: Sequence[Insert | str], filler: Order, spots: Sequence[float]) -> list[Part]:
@@ -288,62 +206,3 @@ def _parts(own: Sequence[Insert | str], filler: Order, spots: Sequence[float]) -
         if edge is not None:
             parts += [Part(edge.text, edge), Part("\n")] if isinstance(edge, Insert) else [Part(edge + "\n")]
     return parts
-
-
-@lru_cache(maxsize=4)
-def _columns(size: int) -> tuple[tuple[str, ...], ...]:
-    """Names before and behind the arrow."""
-    names = distinct(_draw_name, size)
-    return tuple(f"{name} ->" for name in names), tuple(f" {name}\n" for name in names)
-
-
-@lru_cache(maxsize=4)
-def _tokens_of_edge(tokenizer: Tokenizer) -> float:
-    """About how many tokens a line has."""
-    counts = tokenizer.count_many(["".join(line) for line in zip(*_columns(_OWN), strict=True)][:_SIZED])
-    return sum(counts) / len(counts)
-
-
-@lru_cache(maxsize=4)
-def _closing(tokenizer: Tokenizer) -> Texts:
-    """Edges of every size between nodes of their own: a few of each size, more of the long ones."""
-    rng, nodes = random.Random(0), _closing_nodes()
-    edges = []
-    for ones in nodes:
-        for others in nodes:
-            pairs = [(one, two) for one in ones for two in others if one != two]
-            edges += [_line(pair) for pair in rng.sample(pairs, _ALIKE)]
-    kept: dict[int, list[str]] = {}
-    for edge, count in zip(edges, tokenizer.count_many(edges), strict=True):
-        kept.setdefault(count, []).append(edge)
-    longest = max(kept)
-    return Texts(
-        [e for size, alike in kept.items() for e in alike[: None if 2 * size > longest else _ALIKE]], tokenizer
-    )
-
-
-@cache
-def _closing_nodes() -> list[list[str]]:
-    """Nodes that no other edge has, a few of each length."""
-    rng, taken = random.Random(1), dict[str, None]()
-    for digits in range(1, _NAME[1] + 1):
-        while len(taken) < digits * _ALIKE:
-            taken[_hex(rng, digits)] = None
-    names = list(taken)
-    return [names[begin : begin + _ALIKE] for begin in range(0, len(names), _ALIKE)]
-
-
-def _draw_name(rng: random.Random) -> str:
-    """A node's name."""
-    while True:
-        name = _hex(rng, rng.randint(*_NAME))
-        if not any(name in alike for alike in _closing_nodes()):
-            return name
-
-
-def _hex(rng: random.Random, digits: int) -> str:
-    return f"{rng.getrandbits(4 * digits):0{digits}x}"
-
-
-def _line(edge: Edge) -> str:
-    return " -> ".join(edge)

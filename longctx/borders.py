@@ -82,7 +82,10 @@ def prove(columns: Columns, forms: Forms, tokenizer: Tokenizer) -> Table | None:
         return None
     table = _table(orders[0], found[0], sizes)
     for order, tokens in zip(orders, found, strict=True):
-        if tokens is None or not all(np.array_equal(*pair) for pair in zip(table.gather(order), tokens, strict=True)):
+        if tokens is None:
+            return None
+        ids, starts = table.gather(order)
+        if not np.array_equal(ids, tokens[0]) or not np.array_equal(starts, tokens[1]):
             return None
     return table
 

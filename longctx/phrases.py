@@ -1,7 +1,7 @@
 """Texts put together from a table of phrases, each of which is encoded once: a list of a million words in milliseconds.
 
-That ids of phrases may be put side by side is proven for the tokenizer at hand (see `borders`); where the proof fails,
-texts are encoded whole.
+That tokens of phrases may be put side by side is proven for the tokenizer at hand (see `borders`); where the proof
+fails, texts must be encoded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from longctx.borders import Table, prove
-from longctx.encoded import TextStore, encode_texts
+from longctx.encoded import TextStore
 from longctx.tokens import Tokenizer
 
 Order = npt.NDArray[np.int64]
@@ -75,13 +75,10 @@ class Phrases:
         return "".join(self._objects[order.ravel()].tolist())
 
     def store(self, order: Order) -> TextStore:
-        """The same with its tokens."""
-        text = self.text(order)
-        if self._table is None:
-            [store] = encode_texts([text or " "], self._tokenizer)
-            return store
+        """The same with the tokens that it has within a longer text; only where `exact`."""
+        assert self._table is not None
         ids, starts = self._table.gather(order.ravel())
-        return TextStore(np.frombuffer(text.encode(), np.uint8), ids, starts)
+        return TextStore(np.frombuffer(self.text(order).encode(), np.uint8), ids, starts)
 
 
 @lru_cache(maxsize=8)
