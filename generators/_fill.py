@@ -164,16 +164,20 @@ def _search(
         margin = _SHORT_OF * length
     tried: int | None = None  # more units than that leave too little
     ratio, first = 1.0, 0 if units.exact else 1  # attempts by which a size is known well
+
+    def size(count: int) -> float:
+        return units.size(min(count, units.most))
+
     for attempt in range(_ROUNDS):
-        base = units.size(low.units)
+        base = size(low.units)
         step = 1 + low.units // 64  # of coded words, many more add no token at all
-        slope = max(1e-6, ratio * (units.size(low.units + step) - base) / step)
+        slope = max(1e-6, ratio * (size(low.units + step) - base) / step)
         room = low.gap - reserve
         extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
         if room < slope or attempt > first and (room <= slope + slack or extended):
             break
         wanted = room * _SAMPLE if attempt < first and room > 4096 else room - margin
-        at = _largest(lambda n: ratio * (units.size(n) - base), low.units, wanted, tried or units.most)  # noqa: B023
+        at = _largest(lambda n: ratio * (size(n) - base), low.units, wanted, tried or units.most)  # noqa: B023
         if tried is not None and at >= tried:
             at = tried - 1
         if at <= low.units:
@@ -182,7 +186,7 @@ def _search(
             at = low.units + 1
         built = _build(tokenizer, length, frame, units, at)
         taken = max(1, low.gap - built.gap)
-        ratio = taken / max(1e-6, units.size(at) - base)
+        ratio = taken / max(1e-6, size(at) - base)
         if built.gap >= reserve:
             low = built
         else:
