@@ -15,6 +15,7 @@ import numpy as np
 
 from longctx.phrases import Order
 
+SPARE = 1.1  # drawn for one that a haystack is likely to hold
 _BLOCK = 1024  # of which a sample takes all before it takes one of the next
 
 

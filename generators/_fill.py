@@ -17,11 +17,11 @@ from longctx.seams import Piece, Seams, Slice, Store
 from longctx.tokens import Tokenizer
 from longctx.types import Place
 
+LONG = 1 << 16  # tokens from which encoding everything again takes long, and a table of phrases is worth it
 _ROUNDS = 40  # attempts to find the number of units
 _SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
 _SLACK = 48  # tokens that closing sentences may take beyond their reserve, at least
 _BLOCK = 256  # lines that are encoded as one text
-_LONG = 1 << 16  # tokens from which encoding everything again takes long
 _SHORT_OF = 0.003  # share of a long haystack that is left to an extension, which is encoded alone
 
 
@@ -124,7 +124,7 @@ def fill(
         return _finish(frame, units, found, [])
     fewer = 1
     while True:
-        if found.gap > reserve + _SLACK and units.extend and length > _LONG and not units.exact:
+        if found.gap > reserve + _SLACK and units.extend and length > LONG and not units.exact:
             _extend(tokenizer, length, frame, units, found, slope, closing)
         pieces = close(closing.candidates, found.missing, closing.border, closing.joint)
         if pieces is not None:
@@ -159,8 +159,8 @@ def _search(
     """The largest number of units that leaves the reserve, or nearly; and about how many tokens one takes."""
     reserve = closing.reserve if closing else 0
     slack = _SLACK if closing else length // 1000
-    margin = slack / 2 if length > _LONG else 0.0
-    if length > _LONG and closing and units.extend and not units.exact:
+    margin = slack / 2 if length > LONG else 0.0
+    if length > LONG and closing and units.extend and not units.exact:
         margin = _SHORT_OF * length
     tried: int | None = None  # more units than that leave too little
     ratio, first = 1.0, 0 if units.exact else 1  # attempts by which a size is known well
@@ -173,7 +173,7 @@ def _search(
         step = 1 + low.units // 64  # of coded words, many more add no token at all
         slope = max(1e-6, ratio * (size(low.units + step) - base) / step)
         room = low.gap - reserve
-        extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
+        extended = bool(closing and units.extend and length > LONG and room <= 3 * margin)
         if room < slope or attempt > first and (room <= slope + slack or extended):
             break
         wanted = room * _SAMPLE if attempt < first and room > 4096 else room - margin

@@ -13,7 +13,8 @@ from longctx.closing import Texts
 from longctx.phrases import Order, phrases
 from longctx.tokens import Tokenizer
 
-from ._drawn import distinct, generator, order_of, places, rounded
+from ._drawn import SPARE, distinct, generator, order_of, places, rounded
+from ._fill import LONG
 
 Edge = tuple[str, str]
 
@@ -23,8 +24,6 @@ _ALIKE = 4  # closing edges of one size; they are of every size, and so some of 
 _NEWEST = 200  # nodes that further edges are put between
 _FRESH = 0.4  # new nodes for each further edge
 _SIZED = 256  # edges whose tokens are counted
-_SPARE = 1.1  # edges that are drawn for one that a haystack is likely to hold
-_LONG = 1 << 16  # tokens from which a haystack is put together from encoded names
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,9 @@ class Filler:
             length: tokens that they are to fill.
         """
         self._seed = seed
-        room = int(_SPARE * length / _tokens_of_edge(tokenizer)) + _SIZED
-        size = rounded(_SPARE * _FRESH * room + _OWN)
-        self.phrases = phrases(_columns(size), ((0, 1),), tokenizer, dense=length > _LONG)
+        room = int(SPARE * length / _tokens_of_edge(tokenizer)) + _SIZED
+        size = rounded(SPARE * _FRESH * room + _OWN)
+        self.phrases = phrases(_columns(size), ((0, 1),), tokenizer, dense=length > LONG)
         self.edges: Order = self._drawn(core, room, size) + np.array([0, size])
         self._tokens = np.cumsum(self.phrases.tokens[self.edges].sum(axis=1))
 

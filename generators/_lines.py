@@ -11,15 +11,14 @@ from longctx.generated import CLOSING, Part
 from longctx.phrases import Order, Phrases, phrases
 from longctx.tokens import Tokenizer
 
-from ._fill import Units
-from ._ruler import LONG, wording
-
-_SPARE = 1.1  # lines that are drawn for one that a haystack is likely to hold
+from ._drawn import SPARE
+from ._fill import LONG, Units
+from ._ruler import wording
 
 
 def room_for(length: int, tokens: float) -> int:
     """Lines of about so many tokens that a haystack surely has no room for."""
-    return int(_SPARE * length / tokens) + 64
+    return int(SPARE * length / tokens) + 64
 
 
 def line_units(lines: Order, held: Phrases, inserts: Sequence[Insert]) -> Units:

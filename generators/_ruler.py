@@ -27,7 +27,6 @@ from ._fill import Closing, Units, fill
 
 MODES = ("fixed", "compat")
 SEED = 42  # RULER's default; what it shuffles with in every sample alike
-LONG = 1 << 16  # tokens from which haystacks are put together from encoded phrases
 SHORT = 4096  # tokens below which RULER makes word lists easier
 DEPTHS = 40  # equally spaced, among which RULER draws where in documents a needle stands
 RESERVE = 36  # tokens that are left to closing sentences

@@ -3,8 +3,9 @@
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/niah.py and scripts/synthetic.yaml) in
 what is asked and in the defaults of every parameter. What differs: the wordings are our own; "essay" means the corpus's
 documents; prompts have exactly the asked length and the asked needle stands at the cell's depth (drawn from RULER's
-40 depths where a sweep says "random"), the others anywhere; no other needle has the asked key. ``mode=compat`` goes
-back to RULER's length rule and lets keys among needles alone come up twice.
+40 depths where a sweep says "random"), the others anywhere; no other needle has the asked key. Among needles
+alone, the others' numbers and identifiers are the same ones in long samples, paired and ordered anew in each.
+``mode=compat`` goes back to RULER's length rule and lets keys among needles alone come up twice.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
 from ._drawn import generator, rounded
-from ._fill import Units
+from ._fill import LONG, Units
 from ._kinds import KINDS, KindFact, draw_kind, draw_many, kind_columns, kind_fact
 from ._lines import line_units, noise_units, room_for
-from ._ruler import DEPTHS, LONG, MODE, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
+from ._ruler import DEPTHS, MODE, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
 from ._ruler_reading import read_notes
 
 BUDGET = 128  # tokens that RULER lets a model generate
@@ -191,11 +192,10 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, kind: _Kind) -> Sa
         before, after = _around(form, needles.question)
         if kind.haystack != "essay":
             noise = kind.haystack == "noise"
-            units = (
-                noise_units(tokenizer, cell.length, needles.inserts)
-                if noise
-                else _lines(cell, tokenizer, kind, needles)
-            )
+            if noise:
+                units = noise_units(tokenizer, cell.length, needles.inserts)
+            else:
+                units = _lines(cell, tokenizer, kind, needles)
             return listed_sample(
                 corpus, cell, tokenizer, around=(before, after), question=needles.question, target=needles.values,
                 scorer="ruler_all", budget=BUDGET, units=units,
@@ -263,16 +263,18 @@ def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, needles: _Needles) -> 
     seed = f"{facts_seed(cell)}:{cell.task}:lines"
     if kinds == ("words", "words"):
         both = draw_many("words", 0, 2 * count, generator(seed), taken, again=compat)
-        keys, values = both[::2], both[1::2]
+        both = both.reshape(count, -1)
+        both = both[np.any(both[:, :2] != both[:, 2:], axis=1)]
     else:
         keys = draw_many(kinds[0], 0, count, generator(f"{seed}:keys"), taken, again=compat)
         values = draw_many(kinds[1], 1, count, generator(f"{seed}:values"), taken, again=compat)
+        both = np.concatenate([keys, values], axis=1)
     columns = _line_columns(*kinds, rounded(count + len(taken)))
     held = phrases(columns, (tuple(range(len(columns))),), tokenizer, dense=cell.length > LONG)
-    lines = np.concatenate([np.zeros((count, 1), np.int64), keys, values], axis=1)
-    if keys.shape == values.shape:
-        lines = lines[np.any(keys != values, axis=1)]
-    return line_units(lines + np.array(held.firsts[:-1]), held, needles.inserts)
+    lines = np.pad(both, ((0, 0), (1, 0))) + np.array(
+        held.firsts[:-1]
+    )  # each begins with the first column's only phrase
+    return line_units(lines, held, needles.inserts)
 
 
 @lru_cache(maxsize=8)

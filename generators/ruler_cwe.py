@@ -26,18 +26,17 @@ from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._drawn import different, generator, places, rounded
-from ._fill import Units
+from ._drawn import SPARE, different, generator, places, rounded
+from ._fill import LONG, Units
 from ._kinds import draw_words, kind_columns, word_list
 from ._listed import Listed, list_parts, listed_words
-from ._ruler import LONG, MODE, SHORT, SHOTS, whole, wording
+from ._ruler import MODE, SHORT, SHOTS, whole, wording
 from ._ruler_reading import read_common
 
 _BUDGET = 120  # tokens that RULER lets a model generate
 _EXAMPLE = {True: (20, 3, 1), False: (40, 10, 3)}  # short? → words of the solved example, repeats of common and others
 _LIST = {True: (6, 1), False: (30, 3)}  # short? → repeats of common words and others
 _SIZED = 256  # words of a kind whose tokens are counted
-_SPARE = 1.1  # words that are drawn for one that a list is likely to hold
 _SINGLE = ("adjectives", "nouns", "verbs")
 _NUMBERS = 2  # column of the numbers in the table of phrases
 _VARIANTS = (
@@ -207,7 +206,7 @@ def _room(tokenizer: Tokenizer, length: int, seldom: int) -> int:
         )
         return seldom * words + listed
 
-    return bisect_left(range(1 << 40), _SPARE * length, key=size) + _SIZED
+    return bisect_left(range(1 << 40), SPARE * length, key=size) + _SIZED
 
 
 @lru_cache(maxsize=4)

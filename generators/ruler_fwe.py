@@ -28,9 +28,9 @@ from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
 from ._drawn import generator
-from ._fill import Units
+from ._fill import LONG, Units
 from ._listed import Listed, list_parts, listed_words
-from ._ruler import LONG, MODE, room, whole, wording
+from ._ruler import MODE, room, whole, wording
 from ._ruler_reading import read_coded
 
 _BUDGET = 50  # tokens that RULER lets a model generate

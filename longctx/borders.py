@@ -27,7 +27,7 @@ from longctx.tokens import Offsets, Tokenizer
 from longctx.types import Ids
 
 _AGAIN = 2048  # phrases of each column that are encoded a second time, between other neighbours
-_CHUNK = 8192  # phrases that are encoded as one text
+_CHUNK = 2048  # phrases that are encoded as one text
 _BATCH = 8  # texts handed to the tokenizer in one call: bounds memory
 _AROUND = 16  # phrases on either side of these: a text's first and last tokens may be others than within it
 
