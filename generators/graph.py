@@ -1,8 +1,8 @@
 """Graphs as long lists of edges: the frontier of a breadth-first search, and the parents of a node.
 
 Follows GraphWalks (openai/graphwalks) in what is asked and how it is scored; graphs and wordings are our own. Nodes
-have random hexadecimal names, in long graphs mostly the same ones, with other edges in each. The part of the graph that the answer depends on is the same at every length; the rest is
-as large as the length asks for, and hides it.
+have random hexadecimal names; in long graphs they are mostly the same ones, with other edges in each. The part of the
+graph that the answer depends on is the same at every length; the rest is as large as the length asks for, and hides it.
 """
 
 from __future__ import annotations
