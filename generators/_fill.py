@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from longctx.closing import Candidates, close
 from longctx.encoded import encode_texts
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tokens
 from longctx.generated import Part
-from longctx.seams import Piece, Seams, Slice
+from longctx.phrases import Phrases
+from longctx.seams import Piece, Seams, Slice, Store
 from longctx.tokens import Tokenizer
 from longctx.types import Place
 
+LONG = 1 << 16  # tokens from which encoding everything again takes long, and a table of phrases is worth it
 _ROUNDS = 40  # attempts to find the number of units
 _SAMPLE = 1 / 16  # share of the length that is encoded to see how many tokens a unit has
 _SLACK = 48  # tokens that closing sentences may take beyond their reserve, at least
-_LONG = 1 << 16  # tokens from which encoding everything again takes long
-_MOST = 1 << 40  # units
+_BLOCK = 256  # lines that are encoded as one text
 _SHORT_OF = 0.003  # share of a long haystack that is left to an extension, which is encoded alone
 
 
@@ -33,6 +36,8 @@ class Units:
         least: units of the smallest haystack that makes sense.
         places: where in the documents each insert stands, where that is known.
         extend: (units, more) → text that adds as many more where the closing goes; None where there is none.
+        phrases: what the parts' orders are taken from; where it is exact, so is `size`, up to a few tokens.
+        most: units that there are.
     """
 
     make: Callable[[int], Sequence[Part]]
@@ -41,6 +46,13 @@ class Units:
     least: int = 1
     extend: Callable[[int, int], str] | None = None
     places: Sequence[Place] = ()
+    phrases: Phrases | None = None
+    most: int = 1 << 40
+
+    @property
+    def exact(self) -> bool:
+        """True where a search needs no attempts."""
+        return self.phrases is not None and self.phrases.exact
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +124,7 @@ def fill(
         return _finish(frame, units, found, [])
     fewer = 1
     while True:
-        if found.gap > reserve + _SLACK and units.extend and length > _LONG:
+        if found.gap > reserve + _SLACK and units.extend and length > LONG and not units.exact:
             _extend(tokenizer, length, frame, units, found, slope, closing)
         pieces = close(closing.candidates, found.missing, closing.border, closing.joint)
         if pieces is not None:
@@ -130,9 +142,12 @@ def _finish(frame: tuple[str, str], units: Units, built: _Built, closing: Sequen
 
 def _build(tokenizer: Tokenizer, length: int, frame: tuple[str, str], units: Units, count: int) -> _Built:
     parts = units.make(count)
-    filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
-    [store] = encode_texts(["".join(filler) or " "], tokenizer)
-    pieces = _pieces(parts, filler, units)
+    if units.phrases is not None and units.phrases.exact:
+        store, slices = _stored(parts, units.phrases)
+    else:
+        parts = _as_texts(parts, units.phrases) if units.phrases else parts
+        store, slices = _encoded(parts, tokenizer)
+    pieces = _pieces(parts, slices, units)
     seams = Seams(store, tokenizer)
     missing = missing_tokens(seams, length - sum(tokenizer.affix_counts), frame[0], pieces, frame[1])
     return _Built(count, seams, pieces, missing, missing([]))
@@ -144,21 +159,25 @@ def _search(
     """The largest number of units that leaves the reserve, or nearly; and about how many tokens one takes."""
     reserve = closing.reserve if closing else 0
     slack = _SLACK if closing else length // 1000
-    margin = 0.0
-    if length > _LONG:
-        margin = _SHORT_OF * length if closing and units.extend else slack / 2
+    margin = slack / 2 if length > LONG else 0.0
+    if length > LONG and closing and units.extend and not units.exact:
+        margin = _SHORT_OF * length
     tried: int | None = None  # more units than that leave too little
-    ratio = 1.0
+    ratio, first = 1.0, 0 if units.exact else 1  # attempts by which a size is known well
+
+    def size(count: int) -> float:
+        return units.size(min(count, units.most))
+
     for attempt in range(_ROUNDS):
-        base = units.size(low.units)
+        base = size(low.units)
         step = 1 + low.units // 64  # of coded words, many more add no token at all
-        slope = max(1e-6, ratio * (units.size(low.units + step) - base) / step)
+        slope = max(1e-6, ratio * (size(low.units + step) - base) / step)
         room = low.gap - reserve
-        extended = bool(closing and units.extend and length > _LONG and room <= 3 * margin)
-        if room < slope or attempt > 1 and (room <= slope + slack or extended):
+        extended = bool(closing and units.extend and length > LONG and room <= 3 * margin)
+        if room < slope or attempt > first and (room <= slope + slack or extended):
             break
-        wanted = room * _SAMPLE if attempt == 0 and room > 4096 else room - margin
-        at = _largest(lambda n: ratio * (units.size(n) - base), low.units, wanted, tried or _MOST)  # noqa: B023
+        wanted = room * _SAMPLE if attempt < first and room > 4096 else room - margin
+        at = _largest(lambda n: ratio * (size(n) - base), low.units, wanted, tried or units.most)  # noqa: B023
         if tried is not None and at >= tried:
             at = tried - 1
         if at <= low.units:
@@ -167,7 +186,7 @@ def _search(
             at = low.units + 1
         built = _build(tokenizer, length, frame, units, at)
         taken = max(1, low.gap - built.gap)
-        ratio = taken / max(1e-6, units.size(at) - base)
+        ratio = taken / max(1e-6, size(at) - base)
         if built.gap >= reserve:
             low = built
         else:
@@ -225,28 +244,61 @@ def _extend(
         built.units += low
 
 
-def _pieces(parts: Sequence[Part], filler: Iterable[str], units: Units) -> Pieces:
-    """Parts as pieces: inserts as text, all else from the store that holds `filler`, joined."""
-    at: dict[str, int] = {}
+def _stored(parts: Sequence[Part], phrases: Phrases) -> tuple[Store, list[Slice | None]]:
+    """Phrases with their tokens, and where in them each part stands; None for those that are new text."""
+    orders = [np.empty(0, np.int64) if part.order is None else part.order.ravel() for part in parts]
+    ends = np.cumsum([phrases.bytes[order].sum() for order in orders]).tolist()
+    slices = [
+        None if part.order is None else Slice(begin, end - part.cut)
+        for part, begin, end in zip(parts, [0, *ends], ends, strict=False)
+    ]
+    return phrases.store(np.concatenate(orders)), slices
+
+
+def _encoded(parts: Sequence[Part], tokenizer: Tokenizer) -> tuple[Store, list[Slice | None]]:
+    """All filler with its tokens, and where in it each part stands."""
+    filler = dict.fromkeys(part.text for part in parts if part.insert is None)  # what recurs is encoded once
+    [store] = encode_texts(["".join(filler) or " "], tokenizer)
+    at: dict[str, Slice] = {}
     end = 0
     for text in filler:
-        at[text], end = end, end + len(text.encode())
+        at[text] = Slice(end, end := end + len(text.encode()))
+    return store, [at[part.text] if part.insert is None and part.text else None for part in parts]
+
+
+def _as_texts(parts: Sequence[Part], phrases: Phrases) -> list[Part]:
+    """Parts without orders: blocks of text, which recur where lines do."""
+    texts: list[Part] = []
+    for part in parts:
+        if part.order is None:
+            texts.append(part)
+            continue
+        blocks = [phrases.text(part.order[at : at + _BLOCK]) for at in range(0, len(part.order), _BLOCK)]
+        if blocks:
+            blocks[-1] = blocks[-1][: len(blocks[-1]) - part.cut]
+        texts += map(Part, blocks)
+    return texts
+
+
+def _pieces(parts: Sequence[Part], slices: Sequence[Slice | None], units: Units) -> Pieces:
+    """Parts as pieces: filler from its store, all else as text."""
     owners = {id(insert): index for index, insert in enumerate(units.inserts)}
     pieces = Pieces()
     open_slice: Slice | None = None
-    for part in [part for part in parts if part.text or part.closing]:
-        begin = -1 if part.insert is not None or part.closing else at[part.text]
-        if open_slice is not None and begin == open_slice.end:
-            open_slice = Slice(open_slice.begin, begin + len(part.text.encode()))
+    for part, held in zip(parts, slices, strict=True):
+        if not part.closing and not part.text and (held is None or held.begin == held.end):
+            continue
+        if open_slice is not None and held is not None and held.begin == open_slice.end:
+            open_slice = Slice(open_slice.begin, held.end)
             continue
         if open_slice is not None:
             pieces.add(open_slice)
-        open_slice = Slice(begin, begin + len(part.text.encode())) if begin >= 0 else None
-        if part.insert is not None:
-            owner = owners[id(part.insert)]
-            pieces.add(part.text, owner, units.places[owner] if units.places else None)
-        elif part.closing:
+        open_slice = held
+        if part.closing:
             pieces.close_here()
+        elif held is None:
+            owner = owners[id(part.insert)] if part.insert is not None else None
+            pieces.add(part.text, owner, units.places[owner] if owner is not None and units.places else None)
     if open_slice is not None:
         pieces.add(open_slice)
     return pieces

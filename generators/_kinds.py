@@ -9,14 +9,19 @@ from __future__ import annotations
 import random
 import tomllib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from longctx.errors import UsageError, unknown
+from longctx.phrases import Order
 from longctx.voice import Fact, draw
+
+from ._drawn import different, distinct, order_of, places, rounded
 
 KINDS = ("words", "numbers", "uuids")
 _TEXT = Path(__file__).parent / "text"
@@ -59,6 +64,58 @@ def draw_kind(kind: str, rng: random.Random, language: str = "en") -> str:
     """
     check_kind(kind)
     return draw_words(rng, language) if kind == "words" else draw_number(rng) if kind == "numbers" else draw_uuid(rng)
+
+
+@lru_cache(maxsize=8)
+def kind_columns(kind: str, size: int = 0, role: int = 0) -> tuple[tuple[str, ...], ...]:
+    """What many keys or values of a kind are put together from, column by column; English.
+
+    Args:
+        kind: one of `KINDS`.
+        size: numbers or identifiers that there are to be, as `rounded` gives it.
+        role: 0 for keys and 1 for values: no number or identifier is both.
+    """
+    if kind != "words":
+        return (distinct(draw_number if kind == "numbers" else draw_uuid, 2 * size)[role::2],)
+    before, between, after = _around_words()
+    adjectives, nouns = word_list("adjectives"), word_list("nouns")
+    return tuple(f"{before}{word}" for word in adjectives), tuple(f"{between}{word}{after}" for word in nouns)
+
+
+def _around_words() -> tuple[str, str, str]:
+    """What stands before, between and behind the words of an English pair."""
+    before, _, rest = str(_wording("en")["key"]).partition("{adjective}")
+    between, _, after = rest.partition("{noun}")
+    return before, between, after
+
+
+def draw_many(
+    kind: str, role: int, count: int, rng: np.random.Generator, without: Collection[str], *, again: bool
+) -> Order:
+    """Keys or values of a kind, (count, columns), by their places in `kind_columns`.
+
+    Args:
+        kind: one of `KINDS`.
+        role: as there.
+        count: how many; of numbers or identifiers, no more than its size leaves without `without`.
+        rng: draws them.
+        without: words that are not among them.
+        again: pairs of words may come up twice.
+    """
+    if kind != "words":
+        size = rounded(count + len(without))
+        known = places(kind_columns(kind, size, role)[0])
+        return order_of(size, rng, {known[word] for word in without if word in known})[:count, np.newaxis]
+    firsts, seconds = map(places, kind_columns(kind))
+    limit = len(firsts) * len(seconds)
+    if again:
+        codes: Order = (rng.random(count) * limit).astype(np.int64)
+    else:
+        between = _around_words()[1]
+        pairs = [(first, between + second) for first, _, second in (word.partition(between) for word in without)]
+        barred = [firsts[one] * len(seconds) + seconds[two] for one, two in pairs if one in firsts and two in seconds]
+        codes = different(limit, count, rng, lambda found: found[~np.isin(found, barred)])
+    return np.stack(np.divmod(codes, len(seconds)), axis=1)
 
 
 def check_kind(kind: Any) -> str:

@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from longctx.corpus import Corpus
+from longctx.exact import Insert
+from longctx.generated import Part
+from longctx.phrases import Order, Phrases
 from longctx.samples import facts_seed
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -64,3 +69,22 @@ def listed_words(
         scorer="ruler_all", budget=budget, units=listed.units, end=closing("ends", tokenizer, "\n\n", " "),
         numbers=numbers, extra=listed.extra,
     )  # fmt: skip
+
+
+def list_parts(order: Order, held: Phrases, inserts: Sequence[Insert]) -> list[Part]:
+    """A list in which the first occurrence of each answer is marked.
+
+    Args:
+        order: phrases, each with a blank before it, which the first of all loses.
+        held: what they are taken from.
+        inserts: answers, each a phrase but for its blank.
+    """
+    places = {held.texts.index(f" {insert.text}"): insert for insert in inserts}
+    parts = [] if int(order[0]) in places else [Part(held.texts[order[0]].removeprefix(" "))]
+    done = len(parts)
+    for at, insert in sorted(
+        ((int(np.argmax(order == phrase)), insert) for phrase, insert in places.items()), key=lambda pair: pair[0]
+    ):
+        parts += [Part(order=order[done:at]), Part(" " if at else ""), Part(insert.text, insert)]
+        done = at + 1
+    return [*parts, Part(order=order[done:])]

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,14 @@ def about(cell: Cell, budget: int, **more: Any) -> dict[str, Any]:
     return {"generation_budget": budget, "length_rule": rule, **more}
 
 
+@lru_cache(maxsize=8)
+def _texts(name: str, tokenizer: Tokenizer) -> Texts:
+    return Texts(wording("filler")[name], tokenizer)
+
+
 def closing(name: str, tokenizer: Tokenizer, border: str, joint: str) -> Closing:
     """Closing sentences of the kind `name`: ``sentences``, which are no more than filler, or ``ends``."""
-    return Closing(Texts(wording("filler")[name], tokenizer), RESERVE, border, joint)
+    return Closing(_texts(name, tokenizer), RESERVE, border, joint)
 
 
 def listed_sample(

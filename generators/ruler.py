@@ -3,29 +3,35 @@
 Follows RULER (arXiv 2404.06654; NVIDIA/RULER c3f5e3b, scripts/data/synthetic/niah.py and scripts/synthetic.yaml) in
 what is asked and in the defaults of every parameter. What differs: the wordings are our own; "essay" means the corpus's
 documents; prompts have exactly the asked length and the asked needle stands at the cell's depth (drawn from RULER's
-40 depths where a sweep says "random"), the others anywhere; no other needle has the asked key. ``mode=compat`` goes
-back to RULER's length rule and lets keys among needles alone come up twice.
+40 depths where a sweep says "random"), the others anywhere; no other needle has the asked key. Among needles
+alone, the others' numbers and identifiers are the same ones in long samples, paired and ordered anew in each.
+``mode=compat`` goes back to RULER's length rule and lets keys among needles alone come up twice.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
+
+import numpy as np
 
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
 from longctx.exact import Insert
-from longctx.generated import Part
+from longctx.phrases import phrases
 from longctx.samples import facts_seed
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._fill import Units
-from ._kinds import KINDS, KindFact, draw_kind, kind_fact
-from ._lines import interleave
+from ._drawn import generator, rounded
+from ._fill import LONG, Units
+from ._kinds import KINDS, KindFact, draw_kind, draw_many, kind_columns, kind_fact
+from ._lines import line_units, noise_units, room_for
 from ._ruler import DEPTHS, MODE, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
 from ._ruler_reading import read_notes
 
@@ -185,10 +191,15 @@ def _sample(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, kind: _Kind) -> Sa
         needles = _draw(cell, kind, form, rng)
         before, after = _around(form, needles.question)
         if kind.haystack != "essay":
+            noise = kind.haystack == "noise"
+            if noise:
+                units = noise_units(tokenizer, cell.length, needles.inserts)
+            else:
+                units = _lines(cell, tokenizer, kind, needles)
             return listed_sample(
                 corpus, cell, tokenizer, around=(before, after), question=needles.question, target=needles.values,
-                scorer="ruler_all", budget=BUDGET, units=_lines(cell, tokenizer, kind, form, needles),
-                end=closing("sentences" if kind.haystack == "noise" else "ends", tokenizer, "\n", " "),
+                scorer="ruler_all", budget=BUDGET, units=units,
+                end=closing("sentences" if noise else "ends", tokenizer, "\n", " "),
                 asked=needles.asked,
             )  # fmt: skip
         sample = documents_sample(
@@ -243,30 +254,50 @@ def _distinct(draw: Callable[[], str], seen: set[str]) -> Iterator[str]:
             yield word
 
 
-def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, form: KindFact, needles: _Needles) -> Units:
-    """A line a unit: noise, or needles about other keys."""
-    lines: list[str] = []
-    rng = random.Random(f"{facts_seed(cell)}:{cell.task}:lines")
-    taken = set() if mode_of(cell) == "compat" else {*needles.keys, *(insert.value for insert in needles.inserts)}
+def _lines(cell: Cell, tokenizer: Tokenizer, kind: _Kind, needles: _Needles) -> Units:
+    """Needles about other keys, a line each."""
+    kinds = kind.key_kind, kind.value_kind
+    count = room_for(cell.length, _tokens_of_line(tokenizer, *kinds))
+    compat = mode_of(cell) == "compat"
+    taken = () if compat else (*needles.keys, *(insert.value for insert in needles.inserts))
+    seed = f"{facts_seed(cell)}:{cell.task}:lines"
+    if kinds == ("words", "words"):
+        both = draw_many("words", 0, 2 * count, generator(seed), taken, again=compat)
+        both = both.reshape(count, -1)
+        both = both[np.any(both[:, :2] != both[:, 2:], axis=1)]
+    else:
+        keys = draw_many(kinds[0], 0, count, generator(f"{seed}:keys"), taken, again=compat)
+        values = draw_many(kinds[1], 1, count, generator(f"{seed}:values"), taken, again=compat)
+        both = np.concatenate([keys, values], axis=1)
+    columns = _line_columns(*kinds, rounded(count + len(taken)))
+    held = phrases(columns, (tuple(range(len(columns))),), tokenizer, dense=cell.length > LONG)
+    lines = np.pad(both, ((0, 0), (1, 0))) + np.array(
+        held.firsts[:-1]
+    )  # each begins with the first column's only phrase
+    return line_units(lines, held, needles.inserts)
 
-    def first(count: int) -> Sequence[str]:
-        if kind.haystack == "noise":
-            return [wording("filler")["noise"]] * count
-        while len(lines) < count:
-            key, value = draw_kind(kind.key_kind, rng), draw_kind(kind.value_kind, rng)
-            if key in taken or value in taken or key == value:
-                continue
-            if mode_of(cell) == "fixed":
-                taken.update((key, value))
-            lines.append(form.state(key, value))
-        return lines[:count]
 
-    def make(count: int) -> list[Part]:
-        return interleave(first(count), needles.inserts)
+@lru_cache(maxsize=8)
+def _line_columns(key_kind: str, value_kind: str, size: int) -> tuple[tuple[str, ...], ...]:
+    """A line's phrases: what stands before the key, the key's, and the value's with the line's end."""
+    stated = kind_fact(key_kind, value_kind).state("\0", "\1")
+    lead, middle, end = re.split("[\0\1]", stated)
+    lead, _, opened = lead.rpartition(" ")
+    keys = _wrapped(kind_columns(key_kind, size, 0), f" {opened}", middle.removesuffix(" "))
+    return (lead,), *keys, *_wrapped(kind_columns(value_kind, size, 1), " ", f"{end}\n")
 
-    def extend(count: int, more: int) -> str:
-        return "".join("\n" + line for line in first(count + more)[count:])
 
-    example = first(64)
-    size = sum(len(encoding.ids) for encoding in tokenizer.encode_many(example)) / len(example) + 1
-    return Units(make, needles.inserts, lambda count: count * size, extend=extend)
+def _wrapped(columns: Sequence[Sequence[str]], before: str, behind: str) -> list[tuple[str, ...]]:
+    """Columns with something before the first and behind the last of them."""
+    wrapped = [list(column) for column in columns]
+    wrapped[0] = [before + text for text in wrapped[0]]
+    wrapped[-1] = [text + behind for text in wrapped[-1]]
+    return [tuple(column) for column in wrapped]
+
+
+@lru_cache(maxsize=8)
+def _tokens_of_line(tokenizer: Tokenizer, key_kind: str, value_kind: str) -> float:
+    """About how many tokens a needle among needles has."""
+    columns = _line_columns(key_kind, value_kind, rounded(0))
+    lines = ["".join(column[at % len(column)] for column in columns) for at in range(0, 4096, 64)]
+    return sum(tokenizer.count_many(lines)) / len(lines)

@@ -11,7 +11,9 @@ of as many words.
 from __future__ import annotations
 
 import random
+from bisect import bisect_left
 from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -19,21 +21,24 @@ from longctx.corpus import Corpus
 from longctx.errors import UsageError
 from longctx.exact import Insert
 from longctx.generated import Part
+from longctx.phrases import Order, phrases
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._fill import Units
-from ._kinds import draw_words, word_list
-from ._listed import Listed, listed_words
+from ._drawn import SPARE, different, generator, places, rounded
+from ._fill import LONG, Units
+from ._kinds import draw_words, kind_columns, word_list
+from ._listed import Listed, list_parts, listed_words
 from ._ruler import MODE, SHORT, SHOTS, whole, wording
 from ._ruler_reading import read_common
 
 _BUDGET = 120  # tokens that RULER lets a model generate
 _EXAMPLE = {True: (20, 3, 1), False: (40, 10, 3)}  # short? → words of the solved example, repeats of common and others
 _LIST = {True: (6, 1), False: (30, 3)}  # short? → repeats of common words and others
-_SIZED = 2048, 8192  # words whose tokens are counted: of a list up to, or beyond, so many tokens:
-_LONG = 1 << 16
+_SIZED = 256  # words of a kind whose tokens are counted
+_SINGLE = ("adjectives", "nouns", "verbs")
+_NUMBERS = 2  # column of the numbers in the table of phrases
 _VARIANTS = (
     MODE
     | SHOTS
@@ -86,53 +91,91 @@ def _common(
     before, after = wording("cwe")["before"], wording("cwe")["after"].format(question=question)
     inserts = [Insert(word, word, None) for word in common]
 
+    most = _room(tokenizer, cell.length, seldom)
+    columns = _columns(rounded(number * often + most * seldom))
+    held = phrases(columns, ((_NUMBERS, 0), (_NUMBERS, 0, 1)), tokenizer, dense=cell.length > LONG)
+    own = np.array([[places(_words())[word], -1] for word in common])
+    words = pool.more(most)
+
+    def numbered(entries: Order, first: int, seed: str | int) -> Order:
+        """Entries in an order of the seed's, with their numbers, as phrases."""
+        order = generator(seed).permutation(len(entries))
+        numbers = held.firsts[_NUMBERS] + np.arange(first - 1, first - 1 + len(entries))
+        rows: Order = np.column_stack([numbers, entries[order]])
+        return rows[rows >= 0]
+
     def make(count: int) -> list[Part]:
-        listed = [*common * often, *pool.more(count) * seldom]
-        random.Random(order_seed).shuffle(listed)
-        return _list_parts(listed, inserts)
+        entries = np.concatenate([own.repeat(often, axis=0), words[:count].repeat(seldom, axis=0)])
+        return list_parts(numbered(entries, 1, order_seed), held, inserts)
 
     def extend(count: int, more: int) -> str:
-        added = pool.more(count + more)[count:] * seldom
-        random.Random(f"{order_seed}:{count}").shuffle(added)
-        return "".join(" " + text for text in _numbered(added, number * often + count * seldom + 1))
+        added = words[count : count + more].repeat(seldom, axis=0)
+        return held.text(numbered(added, number * often + count * seldom + 1, f"{order_seed}:{count}"))
 
-    sizes = _EntrySizes(tokenizer, cell.length, pool, common, often, seldom)
+    of_words = np.cumsum(np.append(0, seldom * held.tokens[words].sum(axis=1, where=words >= 0)))
+    of_numbers = np.cumsum(np.append(0, held.tokens[held.firsts[_NUMBERS] :]))
+    base = often * held.tokens[own[:, 0]].sum()
     return Listed(
         ("".join(examples) + before + "\n\n", "\n\n" + after),
         question,
         common,
-        Units(make, inserts, sizes, least=number, extend=extend),
+        Units(
+            make, inserts, lambda count: float(base + of_words[count] + of_numbers[number * often + count * seldom]),
+            least=number, extend=extend, phrases=held, most=most,
+        ),
         lambda count: {"counts": dict.fromkeys(common, often), "words": number + count},
-    )
+    )  # fmt: skip
 
 
 class _Pool:
-    """Distinct words in an order of their own: single ones, and pairs where there are not enough of these."""
+    """Distinct words in an order of their own: single ones, and pairs where there are not enough of these.
+
+    Attributes:
+        single: all single words, in the order in which they are taken.
+    """
 
     def __init__(self, rng: random.Random) -> None:
-        self._rng = random.Random(f"{rng.random()}:pool")
-        self.single = [word for name in ("adjectives", "nouns", "verbs") for word in word_list(name)]
-        self._rng.shuffle(self.single)
+        self._seed = f"{rng.random()}:pool"
+        self.single = list(_words())
+        random.Random(self._seed).shuffle(self.single)
         self._taken = 0
-        self._pairs: list[str] = []
-        self._seen: set[str] = set()
 
     def take(self, count: int) -> list[str]:
         """Single words that are given once."""
         self._taken += count
         return self.single[self._taken - count : self._taken]
 
-    def more(self, count: int) -> list[str]:
-        """The first so many of what was not taken."""
-        rest = self.single[self._taken : self._taken + count]
-        taken = set(self.single[: self._taken])
-        while len(self._pairs) < count - len(rest):
-            pair = draw_words(self._rng)
+    def more(self, count: int) -> Order:
+        """The first so many of what was not taken: (count, 2) phrases of `_columns`, a pair's or a word's and -1."""
+        words = places(_words())
+        rest = np.array([words[word] for word in self.single[self._taken :][:count]], np.int64)
+        taken = np.zeros(len(words), bool)
+        taken[[words[word] for word in self.single[: self._taken]]] = True
+        adjectives, nouns = len(word_list("adjectives")), len(word_list("nouns"))
+
+        def allowed(pairs: Order) -> Order:
             # A single word that is asked for must not be a part of a pair, which the scorer could not tell from it.
-            if pair not in self._seen and taken.isdisjoint(pair.split("-")):
-                self._seen.add(pair)
-                self._pairs.append(pair)
-        return rest + self._pairs[: count - len(rest)]
+            found: Order = pairs[~taken[pairs // nouns] & ~taken[adjectives + pairs % nouns]]
+            return found
+
+        rows = np.stack([rest, np.full(len(rest), -1)], axis=1)
+        if count == len(rest):
+            return rows
+        pairs = different(adjectives * nouns, count - len(rest), generator(self._seed), allowed)
+        return np.concatenate([rows, np.stack([pairs // nouns, len(words) + pairs % nouns], axis=1)])
+
+
+@cache
+def _words() -> tuple[str, ...]:
+    """All single words: first the adjectives, then the nouns."""
+    return tuple(word for name in _SINGLE for word in word_list(name))
+
+
+@lru_cache(maxsize=8)
+def _columns(numbers: int) -> tuple[tuple[str, ...], ...]:
+    """Phrases: words, the second words of pairs, and numbers."""
+    listed = tuple(f" {number}." for number in range(1, numbers + 1))
+    return tuple(f" {word}" for word in _words()), kind_columns("words")[1], listed
 
 
 def _solved(pool: _Pool, number: int, question: str, sizes: tuple[int, int, int], rng: random.Random) -> str:
@@ -150,46 +193,32 @@ def _numbered(words: Sequence[str], first: int) -> list[str]:
     return [f"{number}. {word}" for number, word in enumerate(words, first)]
 
 
-def _list_parts(words: Sequence[str], inserts: Sequence[Insert]) -> list[Part]:
-    """A numbered list in which the first occurrence of each answer is marked."""
-    texts = _numbered(words, 1)
-    parts: list[Part] = []
-    done = 0
-    for at, insert in sorted(((words.index(insert.text), insert) for insert in inserts), key=lambda pair: pair[0]):
-        number = texts[at].split(" ", 1)[0] + " "
-        parts.append(Part((" " if parts else "") + " ".join([*texts[done:at], number])))
-        parts.append(Part(insert.text, insert))
-        done = at + 1
-    return [*parts, Part("".join(" " + text for text in texts[done:]))]
+def _room(tokenizer: Tokenizer, length: int, seldom: int) -> int:
+    """Other words that a list of so many tokens surely has no room for."""
+    single, pair, numbers = _tokens_of(tokenizer)
+    singles = len(_words())
+
+    def size(count: int) -> float:
+        words = min(count, singles) * single + max(0, count - singles) * pair
+        listed: float = sum(
+            tokens * max(0, min(count * seldom, 10**digits - 1) - 10 ** (digits - 1) + 1)
+            for digits, tokens in enumerate(numbers, 1)
+        )
+        return seldom * words + listed
+
+    return bisect_left(range(1 << 40), SPARE * length, key=size) + _SIZED
 
 
-class _EntrySizes:
-    """About how many tokens a list of so many other words takes; its numbers' and words' tokens are added up."""
+@lru_cache(maxsize=4)
+def _tokens_of(tokenizer: Tokenizer) -> tuple[float, float, list[float]]:
+    """About how many tokens a single word has, a pair, and a number of 1 to 12 digits."""
+    rng = random.Random(0)
 
-    def __init__(
-        self, tokenizer: Tokenizer, length: int, pool: _Pool, common: Sequence[str], often: int, seldom: int
-    ) -> None:
-        self.tokenizer, self.pool, self.often, self.seldom = tokenizer, pool, often, seldom
-        self.common = len(common)
-        self.base = often * self._count(common)
-        sized = _SIZED[length > _LONG]
-        fresh = tokenizer.encode_many([" " + word for word in pool.more(sized)])
-        self.words = np.concatenate([[0.0], np.cumsum([len(encoding.ids) for encoding in fresh])])
-        # What follows is like the latter half: in a long list pairs, of which there is no end.
-        self.mean = float(self.words[sized] - self.words[sized // 2]) / (sized - sized // 2)
-        rng = random.Random(0)
-        by_digits = [[f" {rng.randrange(10 ** (d - 1), 10**d)}." for _ in range(256)] for d in range(1, 9)]
-        self.numbers = [self._count(texts) / len(texts) for texts in by_digits]
+    def mean(texts: Sequence[str]) -> float:
+        return sum(tokenizer.count_many([f" {text}" for text in texts])) / len(texts)
 
-    def _count(self, texts: Sequence[str]) -> int:
-        return sum(len(encoding.ids) for encoding in self.tokenizer.encode_many(texts))
-
-    def __call__(self, count: int) -> float:
-        known = min(count, len(self.words) - 1)
-        words = float(self.words[known]) + (count - known) * self.mean
-        entries = self.common * self.often + count * self.seldom
-        numbers, low = 0.0, 1
-        for tokens in self.numbers:
-            numbers += tokens * max(0, min(entries, 10 * low - 1) - low + 1)
-            low *= 10
-        return self.base + self.seldom * words + numbers
+    return (
+        mean(rng.sample(_words(), _SIZED)),
+        mean([draw_words(rng) for _ in range(_SIZED)]),
+        [mean([f"{rng.randrange(10 ** (d - 1), 10**d)}." for _ in range(_SIZED)]) for d in range(1, 13)],
+    )

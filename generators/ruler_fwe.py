@@ -15,22 +15,26 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from longctx.corpus import Corpus
 from longctx.errors import UsageError
 from longctx.exact import Insert
 from longctx.generated import Part
+from longctx.phrases import Order, Phrases
 from longctx.samples import variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._fill import Units
-from ._listed import Listed, listed_words
+from ._drawn import generator
+from ._fill import LONG, Units
+from ._listed import Listed, list_parts, listed_words
 from ._ruler import MODE, room, whole, wording
 from ._ruler_reading import read_coded
 
 _BUDGET = 50  # tokens that RULER lets a model generate
+_Shares = npt.NDArray[np.float64]
 _DOTS = "..."
 _TOP = 3  # coded words that are asked for
 _VARIANTS = MODE | {
@@ -54,62 +58,62 @@ def ruler_fwe(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     alpha = variant(cell, "alpha", 2.0)
     if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 1.01 <= alpha <= 6:
         raise UsageError(f"alpha of {cell.task} is {alpha!r}; possible are numbers from 1.01 to 6.")
-    exponent = float(alpha)
     letters = whole(cell, "coded_wordlen", 6, 4, 32)
     vocabulary = whole(cell, "vocab_size", max(_TOP + 2, room(cell, _BUDGET) // 50), _TOP + 2, 100_000)
+    shares = _zipf(vocabulary, float(alpha))
+    most = int((cell.length + vocabulary) / shares.sum()) + 1  # a word is a token at least
+    shares = shares[: max(_TOP + 2, np.count_nonzero(shares * most >= 1))]  # no other one ever occurs
 
     def draw(rng: random.Random, order: str | int) -> Listed:
-        coded = [_DOTS, *islice(_coded(rng, letters), vocabulary - 1)]
-        return _coded_text(tokenizer, coded, order, exponent)
+        coded = [_DOTS, *islice(_coded(rng, letters), len(shares) - 1)]
+        held = Phrases([[f" {word}" for word in coded]], [[0]], tokenizer, dense=cell.length > LONG)
+        return _coded_text(held, coded, order, shares, most)
 
     # RULER finds how many words fit in steps of a 32nd of the room, from a number that it guesses.
     space = room(cell, _BUDGET)
     return listed_words(corpus, cell, tokenizer, draw, _BUDGET, first=space // letters, step=max(1, space // 32))
 
 
-def _coded_text(tokenizer: Tokenizer, coded: Sequence[str], order_seed: str | int, alpha: float) -> Listed:
+def _coded_text(held: Phrases, coded: Sequence[str], order_seed: str | int, shares: _Shares, most: int) -> Listed:
     top = coded[1 : 1 + _TOP]
     inserts = [Insert(word, word, None) for word in top]
-    shares = _zipf(len(coded), alpha)
-    sizes = np.array([len(encoding.ids) for encoding in tokenizer.encode_many([" " + word for word in coded])])
 
-    def counts(total: int) -> list[int]:
-        return [int(count) for count in (total * shares).astype(int)]
+    def counts(total: int) -> Order:
+        found: Order = (total * shares).astype(np.int64)
+        return found
 
-    def spread(repeats: Sequence[int], seed: str | int) -> list[str]:
-        words = [word for word, count in zip(coded, repeats, strict=True) for _ in range(count)]
-        random.Random(seed).shuffle(words)
+    def spread(repeats: Order, seed: str | int) -> Order:
+        words: Order = generator(seed).permutation(np.repeat(np.arange(len(coded)), repeats))
         return words
 
     def make(total: int) -> list[Part]:
-        return _text_parts(spread(counts(total), order_seed), inserts)
+        return list_parts(spread(counts(total), order_seed), held, inserts)
 
     def extend(total: int, more: int) -> str:
-        added = [after - before for before, after in zip(counts(total), counts(total + more), strict=True)]
-        return "".join(" " + word for word in spread(added, f"{order_seed}:{total}"))
-
-    def size(total: int) -> float:
-        return float((total * shares).astype(int) @ sizes)
+        return held.text(spread(counts(total + more) - counts(total), f"{order_seed}:{total}"))
 
     words = wording("fwe")
     return Listed(
         (words["before"] + "\n\n", "\n\n" + words["after"].format(question=words["question"])),
         words["question"],
         list(top),
-        Units(make, inserts, size, least=_least(shares), extend=extend),
-        lambda total: {"counts": dict(zip(top, counts(total)[1 : 1 + _TOP], strict=True)), "words": total},
-    )
+        Units(
+            make, inserts, lambda total: float(counts(total) @ held.tokens), least=_least(shares), extend=extend,
+            phrases=held, most=most,
+        ),
+        lambda total: {"counts": dict(zip(top, counts(total)[1 : 1 + _TOP].tolist(), strict=True)), "words": total},
+    )  # fmt: skip
 
 
-def _zipf(ranks: int, alpha: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _zipf(ranks: int, alpha: float) -> _Shares:
     """Share of each rank: k^-α ÷ ζ(α)."""
     from scipy.special import zeta
 
-    shares: np.ndarray[tuple[int], np.dtype[np.float64]] = np.arange(1, ranks + 1, dtype=float) ** -alpha / zeta(alpha)
+    shares: _Shares = np.arange(1, ranks + 1, dtype=float) ** -alpha / zeta(alpha)
     return shares
 
 
-def _least(shares: np.ndarray[tuple[int], np.dtype[np.float64]]) -> int:
+def _least(shares: _Shares) -> int:
     """The smallest text in which the last word asked for occurs more often than the one behind it."""
     total = 1
     while True:
@@ -127,15 +131,3 @@ def _coded(rng: random.Random, letters: int) -> Iterator[str]:
         if word not in seen:
             seen.add(word)
             yield word
-
-
-def _text_parts(words: Sequence[str], inserts: Sequence[Insert]) -> list[Part]:
-    """A text in which the first occurrence of each answer is marked."""
-    parts: list[Part] = []
-    done = 0
-    for at, insert in sorted(((words.index(insert.text), insert) for insert in inserts), key=lambda pair: pair[0]):
-        lead = " ".join(words[done:at])
-        parts.append(Part((" " if parts else "") + lead + (" " if lead else "")))
-        parts.append(Part(insert.text, insert))
-        done = at + 1
-    return [*parts, Part("".join(" " + word for word in words[done:]))]

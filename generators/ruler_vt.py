@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 
+import numpy as np
+
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
 from longctx.exact import Insert
+from longctx.phrases import Phrases
 from longctx.samples import facts_seed
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._fill import Units
-from ._lines import interleave
+from ._lines import as_text, interleave, noise_phrases, noise_units
 from ._ruler import DEPTHS, MODE, SHOTS, closing, documents_sample, listed_sample, mode_of, one_of, whole, wording
 from ._ruler_reading import read_assignments
 
@@ -57,7 +59,7 @@ def ruler_vt(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     hops = whole(cell, "hops", 4, 1, 64)
     shots = whole(cell, "shots", 1, 0, 8)
     haystack = one_of(cell, "haystack", _HAYSTACKS, "noise")
-    words, noise = wording("vt"), wording("filler")["noise"]
+    words, noise = wording("vt"), noise_phrases(tokenizer, cell.length)
     for attempt in range(_DRAWS):
         rng = random.Random(f"{facts_seed(cell)}:{cell.task}" + (f":{attempt}" if attempt else ""))
         numbers = _numbers(rng)
@@ -68,7 +70,7 @@ def ruler_vt(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         if haystack == "noise":
             return listed_sample(
                 corpus, cell, tokenizer, around=around, question=question, target=names, scorer="ruler_all",
-                budget=_BUDGET, units=_noise(tokenizer, noise, inserts),
+                budget=_BUDGET, units=noise_units(tokenizer, cell.length, inserts),
                 end=closing("sentences", tokenizer, "\n", " "), asked=hops + 1,
             )  # fmt: skip
         sentences = [replace(one, text=one.text + ".") for one in _at_depths(cell, inserts, chains, rng)]
@@ -79,17 +81,6 @@ def ruler_vt(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         if sample is not None:
             return sample
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds a name or number of all {_DRAWS} chains that were drawn.")
-
-
-def _noise(tokenizer: Tokenizer, noise: str, inserts: list[Insert]) -> Units:
-    """A line of noise a unit."""
-    line = len(tokenizer.encode(noise + "\n").ids)
-    return Units(
-        lambda count: interleave([noise] * count, inserts),
-        inserts,
-        lambda count: count * line,
-        extend=lambda count, more: ("\n" + noise) * more,
-    )
 
 
 def _at_depths(cell: Cell, inserts: list[Insert], chains: int, rng: random.Random) -> list[Insert]:
@@ -140,11 +131,11 @@ def _chains(
     return inserts, first, values[0]
 
 
-def _solved(rng: random.Random, chains: int, hops: int, noise: str, numbers: Iterator[str]) -> str:
+def _solved(rng: random.Random, chains: int, hops: int, noise: Phrases, numbers: Iterator[str]) -> str:
     """A solved example with names of three letters."""
     inserts, names, value = _chains(rng, chains, hops, 3, numbers)
     words = wording("vt")
-    text = "".join(part.text for part in interleave([noise] * _EXAMPLE_LINES, inserts))
+    text = as_text(interleave(np.zeros((_EXAMPLE_LINES, 1), np.int64), inserts), noise)
     after = words["after"].format(question=words["question"].format(value=value))
     return (
         f"{wording('example')}\n\n{words['before']}\n\n{text}\n\n{after}\n{wording('cue')} {', '.join(names)}\n\n"

@@ -143,6 +143,11 @@ class Tokenizer:
     def _twin(self) -> Quick | None:
         return Quick.find(self._fast)
 
+    @property
+    def fast(self) -> Any:
+        """The ``tokenizers.Tokenizer`` that encodes; it neither cuts nor pads."""
+        return self._fast
+
     @cached_property
     def controls(self) -> re.Pattern[str] | None:
         """Finds control tokens at which the tokenizer splits a text before all else; None where it has none such."""
