@@ -8,10 +8,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import toy
 from fault_server import CERTAIN, FAULTS, FaultServer, a_fifth
@@ -32,7 +34,7 @@ QUICK: dict[str, Any] = {"api": "completions", "timeout": 10.0, "backoff": 0.005
 
 def samples(count: int = 1, **fields: Any) -> list[Sample]:
     """At least that many different samples: 10 a seed."""
-    cells = toy.sweep(samples=-(-count // 10), **fields).cells()
+    cells = toy.sweep(**{"samples": -(-count // 10)} | fields).cells()
     return [toy.build(cell) for cell in cells][:count]
 
 
@@ -353,6 +355,48 @@ def test_samples_that_share_a_haystack_go_to_the_same_server() -> None:
         homes.setdefault(sample.metadata["haystack"], set()).update(found)
     assert all(len(found) == 1 for found in homes.values())
     assert min(len(seen) for seen in prompts) > 25
+
+
+def family(count: int, shared: int, own: int) -> list[Sample]:
+    """Samples of one haystack that begin alike, each with text of its own after that."""
+    made = []
+    for number, sample in enumerate(samples(count, lengths=[200], depths=[0.5], samples=count)):
+        prompt = "x" * shared + f" {number:05d} " + "y" * own + sample.prompt
+        ids = np.frombuffer(prompt.encode(), np.uint8).astype(np.uint32)
+        metadata = sample.metadata | {"haystack": "h", "length": len(ids)}
+        made.append(replace(sample, input=prompt, prompt=prompt, prompt_ids=ids, metadata=metadata))
+    return made
+
+
+def computed(prompts: list[str]) -> int:
+    """Characters that a cache which forgets nothing has to compute: the nodes of the prompts' trie."""
+    ordered = sorted(prompts)
+    shared = sum(len(os.path.commonprefix(pair)) for pair in pairwise(ordered))
+    return sum(map(len, ordered)) - shared
+
+
+def test_a_haystack_that_is_most_of_the_work_is_shared_with_a_server_that_would_idle() -> None:
+    asked = family(60, shared=2_000, own=300)
+    with FaultServer(late_s=0.01) as one_server, FaultServer(late_s=0.01) as other:
+        servers = [one_server, other]
+        given = answers(servers, asked, concurrency=2)
+    prompts = [[prompt for prompt, _ in server.calls] for server in servers]
+    assert Counter(response.id for response in given) == Counter(sample.id for sample in asked)
+    assert not any(response.error for response in given)
+    assert sorted(prompts[0] + prompts[1]) == sorted(sample.prompt for sample in asked)  # nothing is asked twice
+    assert min(map(len, prompts)) >= 15
+    again = sum(map(computed, prompts)) - computed(prompts[0] + prompts[1])
+    assert again <= 2_000 + 10  # the shared prefix once more, and no more than that
+    assert min(map(computed, prompts)) >= again
+
+
+@pytest.mark.parametrize(("count", "shared", "own"), [(30, 60_000, 100), (4, 2_000, 100)])
+def test_a_haystack_whose_prefix_outweighs_what_is_left_stays_whole(count: int, shared: int, own: int) -> None:
+    asked = family(count, shared, own)
+    with FaultServer(late_s=0.01) as one_server, FaultServer(late_s=0.01) as other:
+        given = answers([one_server, other], asked, concurrency=2)
+    assert not any(response.error for response in given) and len(given) == count
+    assert sorted(len(server.calls) for server in (one_server, other)) == [0, count]
 
 
 def test_the_first_sample_of_a_haystack_goes_ahead() -> None:

@@ -15,16 +15,18 @@ from typing import Any, TypeVar
 
 import openai
 
+from longctx.backends.affinity import Families
 from longctx.backends.openai_call import Reply, Server
 from longctx.backends.openai_canaries import LOST, Canaries
 from longctx.backends.openai_errors import PASSING, Failure
 from longctx.backends.openai_options import Options
-from longctx.backends.openai_replicas import Limit, Replica, Replicas
+from longctx.backends.openai_replicas import Asked, Limit, Replica, Replicas
 from longctx.errors import BackendError, ContractError, UsageError
 from longctx.types import Response, Sample, Sampling
 
 Result = TypeVar("Result")
 _AHEAD_TOKENS = 32_000_000  # tokens of samples that are held beyond the calls under way: some 300 MB
+_AHEAD = 50  # times the calls that are allowed at once: as many samples are held where else a server would idle
 _LONGEST_PAUSE_S = 60.0
 _HOPELESS = 20  # samples in a row that failed: from then on each is asked once, until one is answered
 _HUNG_UP = ("connection", "stream")
@@ -71,7 +73,8 @@ class OpenAIBackend:
         try:
             self._servers = [Server(url, options, model, sampling, key) for url in options.base_url]
             fixed = options.concurrency if isinstance(options.concurrency, int) else None
-            replicas = [Replica(server, Limit(fixed)) for server in self._servers]
+            self._families = Families()
+            replicas = [Replica(server, Limit(fixed), self._families) for server in self._servers]
             self._replicas = self._wait_for(self._make(replicas))
             self._listed = self._wait_for(self._look())
             self._api = self._wait_for(self._choose_api())
@@ -110,13 +113,14 @@ class OpenAIBackend:
         exhausted = False
         try:
             while held or not exhausted:
-                while not exhausted and self._has_room(held):
+                while not exhausted and done.empty() and self._has_room(held):
                     sample = next(supply, None)
                     if sample is None:
                         exhausted = True
                     else:
-                        future = asyncio.run_coroutine_threadsafe(self._answer(sample), self._loop)
-                        held[future] = len(sample.prompt_ids)
+                        asked = Asked(sample, self._families.place(sample))
+                        future = asyncio.run_coroutine_threadsafe(self._answer(asked), self._loop)
+                        held[future] = asked.tokens
                         future.add_done_callback(done.put)
                 if held:
                     future = done.get()
@@ -151,8 +155,8 @@ class OpenAIBackend:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _has_room(self, held: dict[Future[Response], int]) -> bool:
-        limit = self._replicas.limit()
-        return len(held) < limit or len(held) < 2 * limit and sum(held.values()) < _AHEAD_TOKENS
+        limit, most = self._replicas.limit(), _AHEAD if self._replicas.wants_more() else 2
+        return len(held) < limit or len(held) < most * limit and sum(held.values()) < _AHEAD_TOKENS
 
     async def _make(self, replicas: list[Replica]) -> Replicas:
         return Replicas(replicas, self._options.patience, self._options.backoff)
@@ -219,21 +223,20 @@ class OpenAIBackend:
                     raise
                 await asyncio.sleep(min(self._pause(failure, attempt + 1), 5.0))
 
-    async def _answer(self, sample: Sample) -> Response:
+    async def _answer(self, asked: Asked) -> Response:
         """Ask until there is an answer, or none can be had; a failure is a response as well."""
-        options = self._options
-        haystack = str(sample.metadata.get("haystack") or "")
+        options, sample = self._options, asked.sample
         attempts, waited = 0, 0.0
         if self.exact:
             await self._check_ids(sample)
         avoid: Replica | None = None
         while True:
             try:
-                replica = await self._replicas.take(haystack, avoid)
+                replica = await self._replicas.take(asked, avoid)
             except Failure as failure:
                 return _failed(sample, failure, attempts)
             attempts += 1
-            came = await self._try(replica, sample, haystack, attempts)
+            came = await self._try(replica, asked, attempts)
             if isinstance(came, Response):
                 self._failures = 0
                 return came
@@ -259,8 +262,9 @@ class OpenAIBackend:
                     )
             self._checked = True
 
-    async def _try(self, replica: Replica, sample: Sample, haystack: str, attempts: int) -> Response | Failure:
+    async def _try(self, replica: Replica, asked: Asked, attempts: int) -> Response | Failure:
         """One call, with what it teaches about its server."""
+        sample, haystack = asked.sample, asked.haystack
         begun, full = time.monotonic(), replica.active >= int(replica.limit.value)
         try:
             verdict = await self._canaries.look(replica.server, self._api, sample) if self._options.canaries else ""
@@ -275,7 +279,7 @@ class OpenAIBackend:
                 self._replicas.hung_up(replica)
             return failure
         finally:
-            await self._replicas.give_back(replica, haystack)
+            await self._replicas.give_back(asked)
         replica.limit.succeeded(full)
         return self._response(sample, reply, verdict, attempts)
 

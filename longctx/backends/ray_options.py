@@ -24,7 +24,8 @@ class Options:
     num_gpus: float | None = None  # of an engine; None: what its parallel sizes need where there are GPUs, else 0
     attempts: int = 3  # how often a sample is asked whose engine was lost meanwhile
     restarts: int = 3  # how often an engine is started again that was lost before it answered anything
-    patience: float = 1800.0  # seconds to wait for the first engine
+    timeout: float = 3600.0  # seconds that an engine with samples may give no answer to any; then it hangs
+    patience: float = 1800.0  # seconds that an engine may take to start
     runtime_env: Mapping[str, Any] = field(default_factory=dict)  # as ``ray.init`` takes it
 
     def __post_init__(self) -> None:
@@ -33,10 +34,12 @@ class Options:
             checks.whole(name, getattr(self, name), low)
         if self.replicas is not None:
             checks.whole("replicas", self.replicas, 1)
-        for name in ("num_cpus", "num_gpus", "patience"):
+        for name in ("num_cpus", "num_gpus", "timeout", "patience"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
                 raise UsageError(f"{name} is {value!r}; possible are numbers from 0.")
+        if not self.timeout:
+            raise UsageError("timeout is 0; possible are seconds above 0.")
         if not isinstance(self.runtime_env, Mapping):
             raise UsageError(f"runtime_env is {self.runtime_env!r}; possible is an object as ray.init takes it.")
 
