@@ -164,10 +164,10 @@ class OpenAIBackend:
     async def _end(self) -> None:
         with contextlib.suppress(AttributeError):  # where the start failed before there were any
             self._replicas.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:  # more than once: one whose time runs out just then takes that for the reason
+                task.cancel()
+            await asyncio.wait(others, timeout=1.0)
         for server in self._servers:
             await server.close()
 
