@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -587,6 +588,40 @@ def test_a_run_ends_with_records_and_the_key_is_nowhere(
     everything = files(tmp_path) + out + err + more_out + more_err + refused
     assert KEY not in everything and KEY[8:] not in everything
     assert 'api_key_env = "MY_KEY"' in (tmp_path / "r" / "sweep.toml").read_text()
+
+
+@pytest.mark.parametrize("around", ["{}\r\n", " {}"])
+def test_a_key_with_a_line_end_works_and_one_with_more_is_refused_unread(
+    longctx: World, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", around.format(KEY))
+    with FaultServer(key=KEY) as server:
+        code, out, err = longctx(*ASK, "--base-url", server.url)
+        assert code == 0 and KEY not in out + err, err
+        monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n{KEY}")
+        code, _, err = longctx(*ASK, "--base-url", server.url)
+    assert code == 2 and "OPENAI_API_KEY holds characters that no API key has" in err and KEY[8:] not in err
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(longctx: World, tmp_path: Path) -> None:
+    size = 0
+    with FaultServer(late_s=0.01) as server:
+        assert longctx(*ASK[:-1], "measure", "--base-url", server.url)[0] == 0
+        size = (tmp_path / "measure" / "records.jsonl").stat().st_size
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))  # write() stops there, as on a full disk
+        try:
+            code, _, err = longctx(*ASK, "--base-url", server.url)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert code == 1 and "records.jsonl cannot be written: File too large" in err and "Traceback" not in err
+        assert not [thread for thread in threading.enumerate() if thread.name == "longctx-openai"]
+        kept = len((tmp_path / "r" / "records.jsonl").read_text().splitlines())
+        server.calls.clear()
+        assert longctx(*ASK, "--base-url", server.url)[0] == 0
+        assert 0 < kept < 10 and len(server.calls) == 10 - kept
+    records = [json.loads(line) for line in (tmp_path / "r" / "records.jsonl").read_text().splitlines()]
+    assert len({record["id"] for record in records}) == len(records) == 10
 
 
 def test_a_run_goes_on_at_another_server(longctx: World, tmp_path: Path) -> None:

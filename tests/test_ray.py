@@ -49,6 +49,26 @@ def test_options_of_the_cluster_and_of_its_engines_are_told_apart() -> None:
             Options.split(wrong)
 
 
+def test_secrets_are_passed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
+    options, _ = Options.split({"runtime_env": {"env_vars": {"A": "1"}}, "pass_env": ["HF_TOKEN"]})
+    assert options.environment() == {"env_vars": {"A": "1", "HF_TOKEN": "hf_0123456789"}}
+    assert Options().environment() == {}
+    with pytest.raises(UsageError, match="pass_env=") as refused:
+        Options.split({"runtime_env": {"env_vars": {"HF_TOKEN": "hf_0123456789"}}})
+    assert "hf_0123" not in str(refused.value)
+    with pytest.raises(UsageError, match="no variable NOT_SET"):
+        Options.split({"pass_env": "NOT_SET"})
+
+
+@pytest.mark.parametrize(("backend", "name"), [("vllm", "hf_token"), ("ray", "hf-token"), ("openai", "api_key")])
+def test_a_secret_among_the_engines_arguments_is_refused(backend: str, name: str) -> None:
+    arguments = {name: "hf_0123456789", "base_url": "http://h/v1"} if backend == "openai" else {name: "hf_0123456789"}
+    with pytest.raises(UsageError, match="in the environment instead") as refused:
+        prepare_backend(backend, model="m", length=10, sampling=Sampling(), engine_args=arguments)
+    assert "hf_0123" not in str(refused.value)
+
+
 def test_without_ray_the_error_says_what_to_type(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ray" else find(name, *rest))

@@ -22,7 +22,7 @@ def connect(options: Options) -> None:
     try:
         ray.init(
             address=options.address,
-            runtime_env=dict(options.runtime_env) or None,
+            runtime_env=options.environment() or None,
             log_to_driver=False,
             logging_level=logging.ERROR,
             **local,
