@@ -18,16 +18,16 @@ import openai
 from longctx.backends.affinity import Families
 from longctx.backends.openai_call import Reply, Server
 from longctx.backends.openai_canaries import LOST, Canaries
-from longctx.backends.openai_errors import PASSING, Failure
+from longctx.backends.openai_errors import PASSING, Failure, pause_s
 from longctx.backends.openai_options import Options
 from longctx.backends.openai_replicas import Asked, Limit, Replica, Replicas
+from longctx.backends.openai_survey import Survey
 from longctx.errors import BackendError, ContractError, UsageError
 from longctx.types import Response, Sample, Sampling
 
 Result = TypeVar("Result")
 _AHEAD_TOKENS = 32_000_000  # tokens of samples that are held beyond the calls under way: some 300 MB
 _AHEAD = 50  # times the calls that are allowed at once: as many samples are held where else a server would idle
-_LONGEST_PAUSE_S = 60.0
 _HOPELESS = 20  # samples in a row that failed: from then on each is asked once, until one is answered
 _HUNG_UP = ("connection", "stream")
 _TEMPLATE_TOKENS = 64  # by which a server's chat template may differ from the tokenizer's
@@ -61,7 +61,7 @@ class OpenAIBackend:
             UsageError: the environment lacks the key that was named.
             BackendError: a server cannot be reached or refuses the key, has another model or a window too short.
         """
-        self._options, self._model, self._window = options, model, window
+        self._options, self._model = options, model
         self._rng = random.Random()  # spreads calls over time; no result depends on it
         self._canaries = Canaries()
         self._failures = 0  # samples that failed since the last answer
@@ -76,8 +76,9 @@ class OpenAIBackend:
             self._families = Families()
             replicas = [Replica(server, Limit(fixed), self._families) for server in self._servers]
             self._replicas = self._wait_for(self._make(replicas))
-            self._listed = self._wait_for(self._look())
-            self._api = self._wait_for(self._choose_api())
+            survey = Survey(options, model, window, self._rng)
+            self._listed = [self._wait_for(survey.look_at(server)) for server in self._servers]
+            self._api = self._wait_for(survey.choose_api(self._servers[0]))
         except BaseException:
             self.close()
             raise
@@ -171,58 +172,6 @@ class OpenAIBackend:
         for server in self._servers:
             await server.close()
 
-    async def _look(self) -> list[dict[str, Any]]:
-        return [await self._look_at(server) for server in self._servers]
-
-    async def _look_at(self, server: Server) -> dict[str, Any]:
-        """What a server says of the model; nothing where it lists none."""
-        try:
-            models = await self._patiently(server.models)
-        except Failure as failure:
-            if failure.kind in PASSING or failure.kind in ("auth", "quota"):
-                hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
-                raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
-            models = []  # some servers have no such list
-        about: dict[str, Any] = {"base_url": server.url}
-        names = [str(entry.get("id")) for entry in models]
-        entry: dict[str, Any] = next((one for one in models if one.get("id") == self._model), {})
-        own = any("max_model_len" in one for one in models)  # vLLM, SGLang: the list is complete
-        if own and not entry:
-            raise BackendError(
-                f"{server.url} serves {', '.join(names[:5])}, not {self._model}. Name what it serves with --model, and "
-                "where that is no folder or Hugging Face id, its tokenizer with --tokenizer."
-            )
-        length = entry.get("max_model_len")
-        if isinstance(length, int):
-            about["max_model_len"] = length
-            if length < self._window:
-                raise BackendError(
-                    f"{server.url} holds {length:,} tokens (max_model_len); the longest prompt and its output need "
-                    f"{self._window:,}. `longctx serve` sets the window that a length needs."
-                )
-        if entry.get("owned_by"):
-            about["owned_by"] = str(entry["owned_by"])
-        return about
-
-    async def _choose_api(self) -> str:
-        if self._options.api != "auto":
-            return self._options.api
-        try:
-            takes_ids = await self._patiently(self._servers[0].takes_ids)
-        except Failure as failure:
-            raise BackendError(f"{self._servers[0].url} cannot be used: {failure} ({failure.kind}).") from None
-        return "completions" if takes_ids else "chat"
-
-    async def _patiently(self, ask: Any) -> Any:
-        """A question before the run, asked again where it may help, and not for long."""
-        for attempt in range(3):
-            try:
-                return await ask()
-            except Failure as failure:
-                if failure.kind not in PASSING or attempt == 2:
-                    raise
-                await asyncio.sleep(min(self._pause(failure, attempt + 1), 5.0))
-
     async def _answer(self, asked: Asked) -> Response:
         """Ask until there is an answer, or none can be had; a failure is a response as well."""
         options, sample = self._options, asked.sample
@@ -240,7 +189,7 @@ class OpenAIBackend:
             if isinstance(came, Response):
                 self._failures = 0
                 return came
-            pause = self._pause(came, attempts)
+            pause = pause_s(came, attempts, options.backoff, self._rng)
             most = options.attempts if self._failures < _HOPELESS else 1
             if came.kind not in PASSING or attempts >= most or waited + pause > options.patience:
                 self._failures += 1
@@ -308,13 +257,6 @@ class OpenAIBackend:
             attempts=attempts,
             canaries=verdict,
         )
-
-    def _pause(self, failure: Failure, attempts: int) -> float:
-        """Seconds before the next call: what the server asks for, or a random part of a time that doubles."""
-        if failure.after_s is not None:
-            return failure.after_s
-        # "Full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog 2015.
-        return self._rng.uniform(0, min(_LONGEST_PAUSE_S, self._options.backoff * 2 ** (attempts - 1)))
 
 
 def _failed(sample: Sample, failure: Failure, attempts: int) -> Response:

@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from longctx.cli._options import json_option
+from longctx.cli._options import json_option, window_options
 from longctx.models import ModelFolder, available, config_here, read_config, resolve
 from longctx.profiles import Profile, find_profile
 from longctx.serving import flags
-from longctx.types import Sampling
 from longctx.units import parse_count
 from longctx.visible import visible
 from longctx.yarn import YarnPlan, plan_window, text_part
@@ -55,15 +54,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command(epilog="Example: longctx models show path/to/model --length 128K --yarn auto")
 @click.argument("name", metavar="NAME|FOLDER|ID")
 @click.option("--length", help="Tokens of the longest prompt, such as 128K; by default what the window holds.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=Sampling().max_tokens,
-    show_default=True,
-    help="Output tokens at most.",
-)
-@click.option("--yarn", default="auto", show_default=True, metavar="auto|FACTOR|off", help="Stretch the window?")
-@click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
+@window_options
 @json_option
 def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescale: bool, as_json: bool) -> None:
     """Show what would be used for a model, and the arguments that vLLM would get for a length."""

@@ -13,7 +13,8 @@ from typing import Any
 
 import click
 
-from longctx.cli._options import engine_argument_option, json_option
+from longctx.cli._long import say
+from longctx.cli._options import engine_argument_option, json_option, window_options
 from longctx.errors import BackendError, UsageError
 from longctx.types import Sampling
 from longctx.units import parse_count
@@ -29,15 +30,7 @@ from longctx.units import parse_count
 )
 @click.argument("model")
 @click.option("--length", required=True, help="Tokens of the longest prompt, such as 128K.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=Sampling().max_tokens,
-    show_default=True,
-    help="Output tokens at most.",
-)
-@click.option("--yarn", default="auto", show_default=True, metavar="auto|FACTOR|off", help="Stretch the window?")
-@click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
+@window_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--attach", metavar="URL", help="Start nothing: check that the server there has what is needed.")
@@ -77,8 +70,8 @@ def command(
     chosen = _free_port(host, port)
     words = server_command(folder.path, folder.name, plan, config, host=host, port=chosen, engine_args=engine or {})
     log = Path(tempfile.mkstemp(prefix="longctx-serve-", suffix=".log")[1])
-    _say(shlex.join(words))
-    _say(f"what the server says goes to {log}")
+    say(shlex.join(words))
+    say(f"what the server says goes to {log}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, so that the server ends too
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     with Running(words, host, chosen, log) as server:
@@ -138,7 +131,3 @@ def _free_port(host: str, port: int) -> int:
         except OSError as error:
             raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}. Another one: --port 0.") from None
         return int(probe.getsockname()[1])
-
-
-def _say(message: str) -> None:
-    click.echo(f"longctx: {message}", err=True)
