@@ -59,15 +59,15 @@ class Server:
         """Close its connections."""
         await self._client.close()
 
-    async def models(self) -> list[dict[str, Any]]:
-        """What ``/models`` lists.
+    async def models(self, below: str = "") -> list[dict[str, Any]]:
+        """What ``/models`` lists, at the address or below it.
 
         Raises:
             Failure: no answer, or a status that is none of success.
         """
         try:
             async with asyncio.timeout(min(_HELLO_S, self._options.timeout)):
-                listed = await self._client.get("/models", cast_to=object)
+                listed = await self._client.get(f"{below}/models", cast_to=object)
         except Exception as error:
             raise self._clean(failure_of(error, False)) from None
         entries = listed.get("data") if isinstance(listed, dict) else None

@@ -43,8 +43,10 @@ class Survey:
             if failure.kind in PASSING or failure.kind in ("auth", "quota"):
                 hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
                 raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
+            if await self._is_below(server):
+                raise BackendError(f"{server.url} is not the address of an OpenAI API; {server.url}/v1 is.") from None
             models = []  # some servers have no such list
-        about: dict[str, Any] = {"base_url": server.url}
+        about: dict[str, Any] = {"base_url": server.url} | ({} if models else {"lists_models": False})
         names = [str(entry.get("id")) for entry in models]
         entry: dict[str, Any] = next((one for one in models if one.get("id") == self._model), {})
         own = any("max_model_len" in one for one in models)  # vLLM, SGLang: the list is complete
@@ -78,6 +80,13 @@ class Survey:
         except Failure as failure:
             raise BackendError(f"{server.url} cannot be used: {failure} ({failure.kind}).") from None
         return "completions" if takes_ids else "chat"
+
+    async def _is_below(self, server: Server) -> bool:
+        """Whether what is missing at an address is there with the usual end of one."""
+        try:
+            return bool(await server.models(below="/v1"))
+        except Failure:
+            return False
 
     async def _patiently(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         attempt = 0

@@ -135,11 +135,14 @@ engine_argument_option = click.option(
     metavar="NAME=VALUE",
     help="Any argument of the engine; values are read as JSON where they are JSON.",
 )
+api_key_option = click.option(
+    "--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."
+)
 _ENGINE = (
     click.option("--backend", help="vllm; ray, a cluster; openai, a server; or a double: oracle, lossy."),
     click.option("--base-url", multiple=True, metavar="URL", help="openai: a server; more than one share the samples."),
     click.option("--api", help="openai: completions (token ids), chat (messages), or auto."),
-    click.option("--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."),
+    api_key_option,
     click.option("--concurrency", metavar="auto|N", callback=_number, help="openai: calls at once and server."),
     click.option("--timeout", type=float, help="openai: seconds that one call may take: 1200."),
     click.option(

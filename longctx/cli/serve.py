@@ -14,10 +14,12 @@ from typing import Any
 import click
 
 from longctx.cli._long import say
-from longctx.cli._options import engine_argument_option, json_option, window_options
+from longctx.cli._options import api_key_option, engine_argument_option, json_option, window_options
 from longctx.errors import BackendError, UsageError
 from longctx.types import Sampling
 from longctx.units import parse_count
+
+_OF_STARTING = ("host", "port", "wait", "yarn", "allow_rescale", "engine")
 
 
 @click.command(
@@ -35,9 +37,12 @@ from longctx.units import parse_count
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--attach", metavar="URL", help="Start nothing: check that the server there has what is needed.")
 @click.option("--wait", type=float, default=1800.0, show_default=True, help="Seconds that it may take to start.")
+@api_key_option
 @engine_argument_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     model: str,
     length: str,
     max_tokens: int,
@@ -47,6 +52,7 @@ def command(
     port: int,
     attach: str | None,
     wait: float,
+    api_key_env: str | None,
     engine: dict[str, Any] | None,
     as_json: bool,
 ) -> None:
@@ -56,8 +62,9 @@ def command(
     openai` does.
     """
     asked = parse_count(length)
+    _refuse_what_is_not_meant(context, _OF_STARTING if attach else ("api_key_env",), attach)
     if attach:
-        about = _look_at(attach, model, asked + max_tokens)
+        about = _look_at(attach, model, asked + max_tokens, api_key_env)
         click.echo(json.dumps(about) if as_json else _attached(about, model))
         return
     from longctx.models import read_config, resolve
@@ -91,26 +98,42 @@ def command(
         raise BackendError(f"The server ended with code {server.process.returncode}; what it said is in {log}.")
 
 
-def _look_at(url: str, model: str, window: int) -> dict[str, Any]:
+def _refuse_what_is_not_meant(context: click.Context, options: tuple[str, ...], attach: str | None) -> None:
+    for name in options:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = next(one.opts[0] for one in context.command.params if one.name == name)
+            why = "with --attach nothing is started" if attach else "it goes with --attach"
+            raise UsageError(f"{option} has no effect here: {why}.")
+
+
+def _look_at(url: str, model: str, window: int, api_key_env: str | None) -> dict[str, Any]:
     """Whether a running server has the model and the window; what the backend finds when a run begins."""
     from longctx.backends import prepare_backend
 
+    arguments = {"base_url": url} | ({"api_key_env": api_key_env} if api_key_env else {})
     backend = prepare_backend(
-        "openai", model=model, length=window - 1, sampling=Sampling(max_tokens=1), engine_args={"base_url": url}
+        "openai", model=model, length=window - 1, sampling=Sampling(max_tokens=1), engine_args=arguments
     ).start()
     try:
         described = backend.describe()
     finally:
         backend.close()
     server = described["servers"][0]
-    return {"base_url": url, "model": model, "max_model_len": server.get("max_model_len"), "api": described["api"]}
+    return {
+        "base_url": server["base_url"],
+        "model": model,
+        "lists_models": server.get("lists_models", True),
+        "max_model_len": server.get("max_model_len"),
+        "api": described["api"],
+    }
 
 
 def _attached(about: dict[str, Any], model: str) -> str:
     window = about["max_model_len"]
     holds = f"its window is {window:,} tokens" if window else "it does not say how long its window is"
     ids = "it takes token ids" if about["api"] == "completions" else "it takes messages, not token ids"
-    return f"{about['base_url']} serves {model}: {holds}, {ids}.\n{_next(about)}"
+    serves = f"serves {model}" if about["lists_models"] else f"lists no models, and the first call will show {model}"
+    return f"{about['base_url']} {serves}: {holds}, {ids}.\n{_next(about)}"
 
 
 def _ready(about: dict[str, Any]) -> str:
