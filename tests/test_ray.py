@@ -61,14 +61,6 @@ def test_secrets_are_passed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
         Options.split({"pass_env": "NOT_SET"})
 
 
-@pytest.mark.parametrize(("backend", "name"), [("vllm", "hf_token"), ("ray", "hf-token"), ("openai", "api_key")])
-def test_a_secret_among_the_engines_arguments_is_refused(backend: str, name: str) -> None:
-    arguments = {name: "hf_0123456789", "base_url": "http://h/v1"} if backend == "openai" else {name: "hf_0123456789"}
-    with pytest.raises(UsageError, match="in the environment instead") as refused:
-        prepare_backend(backend, model="m", length=10, sampling=Sampling(), engine_args=arguments)
-    assert "hf_0123" not in str(refused.value)
-
-
 def test_without_ray_the_error_says_what_to_type(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "ray" else find(name, *rest))

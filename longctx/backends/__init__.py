@@ -28,7 +28,6 @@ BACKENDS = {
     "vllm": "a model in vLLM, in this process",
 }
 """What a user types after ``--backend`` → what it is."""
-_SECRETS = {"api_key": "OPENAI_API_KEY", "hf_token": "HF_TOKEN"}  # arguments → where they belong
 _OF_SERVERS = ("base_url", "api", "api_key_env", "concurrency", "canaries")
 
 
@@ -72,12 +71,6 @@ def prepare_backend(
     arguments = dict(engine_args or {})
     if name != "openai" and (mistaken := [option for option in _OF_SERVERS if option in arguments]):
         raise UsageError(f"{mistaken[0]} is an option of --backend openai, not of {name}.")
-    for argument in arguments:
-        variable = _SECRETS.get(argument.replace("-", "_"))
-        if variable and isinstance(arguments[argument], str):
-            raise UsageError(
-                f"{argument} would be written to the run folder; set {variable} in the environment instead."
-            )
     if name in ("vllm", "ray"):
         from longctx.models import read_config, resolve
         from longctx.yarn import plan_window

@@ -141,6 +141,7 @@ class OpenAIBackend:
             if listed.get("owned_by") != "vllm":
                 raise UsageError(f"{server.url} is no vLLM server: its prefix cache can't be emptied or passed over.")
             server.salt = secrets.token_hex(8)
+        self._replicas.forget()
 
     def close(self) -> None:
         """Close all connections and end the thread. May be called twice."""

@@ -71,6 +71,11 @@ class Replica:
         self.computed: OrderedDict[str, bool] = OrderedDict()  # haystack → whether its prefix was computed once
         self.look: asyncio.Task[None] | None = None
 
+    def forget(self) -> None:
+        """Its cache is gone."""
+        self.lot.forget()
+        self.computed.clear()
+
     def open(self) -> bool:
         """Whether it takes a call now."""
         return self.down_since is None and self.active < int(self.limit.value) and time.monotonic() >= self.paused_until
@@ -97,6 +102,11 @@ class Replicas:
         self._changed = asyncio.Condition()
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def forget(self) -> None:
+        """No server's cache holds anything any more; nothing may be under way."""
+        for replica in self._all:
+            replica.forget()
 
     def limit(self) -> int:
         """Calls that may be under way at once, at all servers together."""
@@ -176,8 +186,7 @@ class Replicas:
         """A connection was lost: ask nothing there until it answers a small question."""
         if replica.down_since is None:
             replica.down_since = time.monotonic()
-            replica.lot.forget()
-            replica.computed.clear()
+            replica.forget()
             replica.look = asyncio.create_task(self._look(replica))
 
     async def _look(self, replica: Replica) -> None:
