@@ -159,8 +159,15 @@ class Running:
             if not _group_lives(self.process.pid):
                 return
 
+    def last_line(self) -> str:
+        """The newest that it said; empty: nothing yet."""
+        return (self._lines() or [""])[-1].strip()
+
+    def _lines(self) -> list[str]:
+        return [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+
     def _last_words(self) -> str:
-        lines = [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        lines = self._lines()
         told = [line for line in lines if "Error" in line] or lines
         return f"{' '.join(told[-1:])[:600] or 'it said nothing'} (all of it: {self._log})"
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from fault_server import FaultServer
 
 from longctx import serving
+from longctx.cli import serve
 from longctx.cli.serve import command
 from longctx.errors import BackendError, LongctxError, UsageError
 from longctx.serving import Running, server_command
@@ -125,6 +126,18 @@ main()
         time.sleep(0.05)
     assert not any(map(alive, pids))
     assert shlex.join(about["command"]) in err
+
+
+def test_a_server_that_takes_long_is_heard_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serving, "_ENDING_S", 0.5)
+    monkeypatch.setattr(serve, "_EVERY_S", 0.0)
+    with running(tmp_path) as server:
+        server.wait_until_it_answers(30, serve.SignsOfLife(server).look)
+        time.sleep(0.1)
+        assert server.last_line() == "ValueError: no such thing"
+    assert "longctx: still starting after 0 s" in capsys.readouterr().err
 
 
 def flags(words: list[str]) -> dict[str, Any]:

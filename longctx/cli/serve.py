@@ -9,7 +9,7 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,12 @@ from longctx.cli._options import api_key_option, engine_argument_option, json_op
 from longctx.errors import BackendError, UsageError
 from longctx.types import Sampling
 from longctx.units import parse_count
+from longctx.visible import clip, visible
 
+if TYPE_CHECKING:
+    from longctx.serving import Running
+
+_EVERY_S = 30.0  # between two signs of life
 _OF_STARTING = ("host", "port", "wait", "yarn", "allow_rescale", "engine")
 
 
@@ -82,7 +87,7 @@ def command(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, so that the server ends too
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     with Running(words, host, chosen, log) as server:
-        server.wait_until_it_answers(wait)
+        server.wait_until_it_answers(wait, SignsOfLife(server).look)
         about = {
             "base_url": server.url,
             "model": folder.name,
@@ -96,6 +101,21 @@ def command(
         while server.process.poll() is None:
             time.sleep(0.2)
         raise BackendError(f"The server ended with code {server.process.returncode}; what it said is in {log}.")
+
+
+class SignsOfLife:
+    """Tells from time to time that a server is still starting, and what it said last."""
+
+    def __init__(self, server: Running) -> None:
+        self._server, self._began = server, time.monotonic()
+        self._next_s = _EVERY_S
+
+    def look(self) -> None:
+        """Say something if it is time."""
+        passed = time.monotonic() - self._began
+        if passed >= self._next_s:
+            self._next_s = passed + _EVERY_S
+            say(f"still starting after {passed:.0f} s: {clip(visible(self._server.last_line()), 200)}")
 
 
 def _refuse_what_is_not_meant(context: click.Context, options: tuple[str, ...], attach: str | None) -> None:
