@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import fault_server
 import numpy as np
 import pytest
 import toy
@@ -284,7 +286,9 @@ def test_canaries_show_what_is_cut_off(api: str, window: int, usage: bool, verdi
         given = answers(server, asked, api=api, canaries=True)
     assert {(response.canaries, response.error_kind) for response in given} == {(verdict, kind)}
     probes = [prompt for prompt, _ in server.calls if "check word" in prompt]
-    assert len(probes) == (2 if verdict == "both" else 4)  # a short one, then one or three at this length
+    # A short one, then one at this length, or three and one whose first word stands elsewhere.
+    assert len(probes) == (2 if verdict == "both" else 5)
+    assert {body["max_tokens"] for body in server.bodies if "max_tokens" in body} == {64}
     assert all(len(prompt) <= 2000 for prompt in probes)
 
 
@@ -293,6 +297,22 @@ def test_canaries_say_nothing_of_a_model_that_cannot_repeat_words(monkeypatch: p
     with FaultServer(usage=False) as server:
         response = one(server, canaries=True)
     assert (response.canaries, response.error, response.text) == ("unable", "", "I like trains.")
+
+
+@pytest.mark.parametrize("api", ["completions", "chat"])
+def test_canaries_blame_no_server_for_a_model_that_overlooks_words_wherever_they_stand(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = fault_server.answer
+
+    def weak(prompt: str) -> str:
+        last = re.search(r"The last check word is (\w+)\.", prompt)
+        return f"It is {last[1]}." if last and len(prompt) > 1000 else right(prompt)
+
+    monkeypatch.setattr("fault_server.answer", weak)
+    with FaultServer(usage=False) as server:
+        [response] = answers(server, samples(1, lengths=[2000]), api=api, canaries=True)
+    assert (response.canaries, response.error) == ("unable", "")
 
 
 # How many at once

@@ -55,6 +55,11 @@ class Server:
         # Tries are counted and spaced in one place, and that is not the client.
         self._client = openai.AsyncOpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0)
 
+    @property
+    def max_tokens(self) -> int:
+        """Output tokens at most."""
+        return self._sampling.max_tokens
+
     async def close(self) -> None:
         """Close its connections."""
         await self._client.close()
