@@ -21,7 +21,7 @@ from typing import Any, Self
 from longctx.errors import BackendError
 from longctx.yarn import YarnPlan
 
-_IN_PROCESS_ONLY = ("use_tqdm_on_load", "disable_log_stats")
+_NOT_FLAGS = ("model", "use_tqdm_on_load", "disable_log_stats")
 _SETTINGS = {"VLLM_NO_USAGE_STATS": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # see `vllm_engine.settle_threads`
 _ENDING_S = 20.0  # seconds that a server gets to end by itself
 _LOOK_S = 0.5
@@ -62,11 +62,14 @@ def server_command(
     finally:
         for name in set(os.environ) - before:  # meant for an engine in this process
             del os.environ[name]
-    flags = ["--served-model-name", served, "--host", host, "--port", str(port), "--enable-prompt-tokens-details"]
-    for key, value in sorted(arguments.items()):
-        if key not in _IN_PROCESS_ONLY and not (key == "hf_overrides" and not value):
-            flags += _flag(key, value)
-    return [*_program(model), *flags]
+    own = ["--served-model-name", served, "--host", host, "--port", str(port), "--enable-prompt-tokens-details"]
+    return [*_program(model), *own, *flags(arguments)]
+
+
+def flags(arguments: Mapping[str, Any]) -> list[str]:
+    """Arguments of ``vllm.LLM`` in the form that ``vllm serve`` takes, without the model and what only Python has."""
+    kept = {key: value for key, value in sorted(arguments.items()) if key not in _NOT_FLAGS}
+    return [word for key, value in kept.items() if key != "hf_overrides" or value for word in _flag(key, value)]
 
 
 def _program(model: str) -> list[str]:
@@ -156,8 +159,15 @@ class Running:
             if not _group_lives(self.process.pid):
                 return
 
+    def last_line(self) -> str:
+        """The newest that it said; empty: nothing yet."""
+        return (self._lines() or [""])[-1].strip()
+
+    def _lines(self) -> list[str]:
+        return [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+
     def _last_words(self) -> str:
-        lines = [line for line in self._log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        lines = self._lines()
         told = [line for line in lines if "Error" in line] or lines
         return f"{' '.join(told[-1:])[:600] or 'it said nothing'} (all of it: {self._log})"
 

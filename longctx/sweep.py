@@ -33,8 +33,11 @@ _GRID = (
 """Fields that say which samples to build."""
 _ELSEWHERE = {
     "openai": ("api_key_env", "attempts", "backoff", "base_url", "concurrency", "patience", "timeout"),
-    "ray": ("address", "replicas", "num_cpus", "num_gpus", "attempts", "restarts", "patience", "runtime_env"),
-}
+    "ray": (
+        "address", "replicas", "num_cpus", "num_gpus", "attempts", "restarts", "timeout", "patience", "runtime_env",
+        "pass_env",
+    ),
+}  # fmt: skip
 """Backend → engine arguments that say where and how fast it asks; they change no sample."""
 _OF_DISTRACTORS = ("tier", "distance")
 _SECRETS = ("token", "key", "password", "secret")

@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import fault_server
+import numpy as np
 import pytest
 import toy
 from fault_server import CERTAIN, FAULTS, FaultServer, a_fifth
@@ -32,7 +37,7 @@ QUICK: dict[str, Any] = {"api": "completions", "timeout": 10.0, "backoff": 0.005
 
 def samples(count: int = 1, **fields: Any) -> list[Sample]:
     """At least that many different samples: 10 a seed."""
-    cells = toy.sweep(samples=-(-count // 10), **fields).cells()
+    cells = toy.sweep(**{"samples": -(-count // 10)} | fields).cells()
     return [toy.build(cell) for cell in cells][:count]
 
 
@@ -281,7 +286,9 @@ def test_canaries_show_what_is_cut_off(api: str, window: int, usage: bool, verdi
         given = answers(server, asked, api=api, canaries=True)
     assert {(response.canaries, response.error_kind) for response in given} == {(verdict, kind)}
     probes = [prompt for prompt, _ in server.calls if "check word" in prompt]
-    assert len(probes) == (2 if verdict == "both" else 4)  # a short one, then one or three at this length
+    # A short one, then one at this length, or three and one whose first word stands elsewhere.
+    assert len(probes) == (2 if verdict == "both" else 5)
+    assert {body["max_tokens"] for body in server.bodies if "max_tokens" in body} == {64}
     assert all(len(prompt) <= 2000 for prompt in probes)
 
 
@@ -290,6 +297,22 @@ def test_canaries_say_nothing_of_a_model_that_cannot_repeat_words(monkeypatch: p
     with FaultServer(usage=False) as server:
         response = one(server, canaries=True)
     assert (response.canaries, response.error, response.text) == ("unable", "", "I like trains.")
+
+
+@pytest.mark.parametrize("api", ["completions", "chat"])
+def test_canaries_blame_no_server_for_a_model_that_overlooks_words_wherever_they_stand(
+    api: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = fault_server.answer
+
+    def weak(prompt: str) -> str:
+        last = re.search(r"The last check word is (\w+)\.", prompt)
+        return f"It is {last[1]}." if last and len(prompt) > 1000 else right(prompt)
+
+    monkeypatch.setattr("fault_server.answer", weak)
+    with FaultServer(usage=False) as server:
+        [response] = answers(server, samples(1, lengths=[2000]), api=api, canaries=True)
+    assert (response.canaries, response.error) == ("unable", "")
 
 
 # How many at once
@@ -353,6 +376,48 @@ def test_samples_that_share_a_haystack_go_to_the_same_server() -> None:
         homes.setdefault(sample.metadata["haystack"], set()).update(found)
     assert all(len(found) == 1 for found in homes.values())
     assert min(len(seen) for seen in prompts) > 25
+
+
+def family(count: int, shared: int, own: int) -> list[Sample]:
+    """Samples of one haystack that begin alike, each with text of its own after that."""
+    made = []
+    for number, sample in enumerate(samples(count, lengths=[200], depths=[0.5], samples=count)):
+        prompt = "x" * shared + f" {number:05d} " + "y" * own + sample.prompt
+        ids = np.frombuffer(prompt.encode(), np.uint8).astype(np.uint32)
+        metadata = sample.metadata | {"haystack": "h", "length": len(ids)}
+        made.append(replace(sample, input=prompt, prompt=prompt, prompt_ids=ids, metadata=metadata))
+    return made
+
+
+def computed(prompts: list[str]) -> int:
+    """Characters that a cache which forgets nothing has to compute: the nodes of the prompts' trie."""
+    ordered = sorted(prompts)
+    shared = sum(len(os.path.commonprefix(pair)) for pair in pairwise(ordered))
+    return sum(map(len, ordered)) - shared
+
+
+def test_a_haystack_that_is_most_of_the_work_is_shared_with_a_server_that_would_idle() -> None:
+    asked = family(60, shared=2_000, own=300)
+    with FaultServer(late_s=0.01) as one_server, FaultServer(late_s=0.01) as other:
+        servers = [one_server, other]
+        given = answers(servers, asked, concurrency=2)
+    prompts = [[prompt for prompt, _ in server.calls] for server in servers]
+    assert Counter(response.id for response in given) == Counter(sample.id for sample in asked)
+    assert not any(response.error for response in given)
+    assert sorted(prompts[0] + prompts[1]) == sorted(sample.prompt for sample in asked)  # nothing is asked twice
+    assert min(map(len, prompts)) >= 15
+    again = sum(map(computed, prompts)) - computed(prompts[0] + prompts[1])
+    assert again <= 2_000 + 10  # the shared prefix once more, and no more than that
+    assert min(map(computed, prompts)) >= again
+
+
+@pytest.mark.parametrize(("count", "shared", "own"), [(30, 60_000, 100), (4, 2_000, 100)])
+def test_a_haystack_whose_prefix_outweighs_what_is_left_stays_whole(count: int, shared: int, own: int) -> None:
+    asked = family(count, shared, own)
+    with FaultServer(late_s=0.01) as one_server, FaultServer(late_s=0.01) as other:
+        given = answers([one_server, other], asked, concurrency=2)
+    assert not any(response.error for response in given) and len(given) == count
+    assert sorted(len(server.calls) for server in (one_server, other)) == [0, count]
 
 
 def test_the_first_sample_of_a_haystack_goes_ahead() -> None:
@@ -543,6 +608,40 @@ def test_a_run_ends_with_records_and_the_key_is_nowhere(
     everything = files(tmp_path) + out + err + more_out + more_err + refused
     assert KEY not in everything and KEY[8:] not in everything
     assert 'api_key_env = "MY_KEY"' in (tmp_path / "r" / "sweep.toml").read_text()
+
+
+@pytest.mark.parametrize("around", ["{}\r\n", " {}"])
+def test_a_key_with_a_line_end_works_and_one_with_more_is_refused_unread(
+    longctx: World, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", around.format(KEY))
+    with FaultServer(key=KEY) as server:
+        code, out, err = longctx(*ASK, "--base-url", server.url)
+        assert code == 0 and KEY not in out + err, err
+        monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\n{KEY}")
+        code, _, err = longctx(*ASK, "--base-url", server.url)
+    assert code == 2 and "OPENAI_API_KEY holds characters that no API key has" in err and KEY[8:] not in err
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(longctx: World, tmp_path: Path) -> None:
+    size = 0
+    with FaultServer(late_s=0.01) as server:
+        assert longctx(*ASK[:-1], "measure", "--base-url", server.url)[0] == 0
+        size = (tmp_path / "measure" / "records.jsonl").stat().st_size
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))  # write() stops there, as on a full disk
+        try:
+            code, _, err = longctx(*ASK, "--base-url", server.url)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert code == 1 and "records.jsonl cannot be written: File too large" in err and "Traceback" not in err
+        assert not [thread for thread in threading.enumerate() if thread.name == "longctx-openai"]
+        kept = len((tmp_path / "r" / "records.jsonl").read_text().splitlines())
+        server.calls.clear()
+        assert longctx(*ASK, "--base-url", server.url)[0] == 0
+        assert 0 < kept < 10 and len(server.calls) == 10 - kept
+    records = [json.loads(line) for line in (tmp_path / "r" / "records.jsonl").read_text().splitlines()]
+    assert len({record["id"] for record in records}) == len(records) == 10
 
 
 def test_a_run_goes_on_at_another_server(longctx: World, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ast
 import json
+import re
+import shlex
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -11,6 +14,7 @@ from click.testing import CliRunner
 
 from longctx import profiles as package
 from longctx.cli.models import command
+from longctx.errors import UsageError
 from longctx.models import resolve
 from longctx.profiles import Profile, complete_config, find_profile, hub_id, profiles
 from longctx.run import scorer_for
@@ -25,6 +29,7 @@ WANTED = (
     "inclusionAI/Ring-flash-2.0",
     "Qwen/Qwen2.5-7B-Instruct-1M", "Qwen/Qwen2.5-14B-Instruct-1M", "Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B-Instruct-2507",
     "meta-llama/Llama-3.1-8B-Instruct", "meta-llama/Llama-3.3-70B-Instruct", "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "HuggingFaceTB/SmolLM2-360M-Instruct", "HuggingFaceTB/SmolLM2-1.7B-Instruct",
     "google/gemma-3-27b-it",
 )  # fmt: skip
 
@@ -49,6 +54,10 @@ def test_a_profile_is_whole_and_says_where_it_is_from(profile: Profile) -> None:
     assert profile.native_length in (window, 32_768 if window == 40_960 else window)
     assert profile.thinking["default"] in ("on", "off")
     assert ("close" in profile.thinking) == (profile.thinking["default"] == "on")
+    shorts = {name.rpartition("/")[2] for name in profile.names}
+    assert profile.parameters.keys() <= shorts and all("total" in size for size in profile.parameters.values())
+    assert all(isinstance(value, float | int) for value in profile.sampling.values())
+    assert profile.sampling or any("sampling" in what for what in (*profile.unverified, *profile.notes))
     if profile.yarn:
         assert profile.yarn["factor"] * profile.yarn["original"] == profile.yarn["length"]
     thetas = ("rope_theta" in profile.config, "text_config" in profile.config)
@@ -104,6 +113,34 @@ def test_arguments_are_shown_for_models_that_are_not_here() -> None:
     assert any("its own config.json may differ" in caution for caution in found["cautions"])
 
 
+@pytest.mark.parametrize("profile", ALL, ids=lambda profile: profile.file)
+def test_what_is_printed_can_be_typed(profile: Profile) -> None:
+    """At the native window, beyond it and at a million tokens: arguments, or one reason why not."""
+    for length in (profile.native_length - 64, 2 * profile.native_length, 1_000_000):
+        shown = CliRunner().invoke(command, ["show", profile.names[0], "--length", str(length)])
+        if shown.exception:
+            assert isinstance(shown.exception, UsageError) and length > profile.native_length - 64
+            assert re.match("YaRN is (not possible|refused)", str(shown.exception))
+            continue
+        [python] = re.findall(r"In Python: vllm\.LLM\(\*\*(.*)\)", shown.stdout)
+        [server] = re.findall(r"As a server: (vllm serve .*)", shown.stdout)
+        arguments, words = ast.literal_eval(python), shlex.split(server)
+        flags = dict(zip(words[3::2], words[4::2], strict=True))
+        assert words[2] == arguments["model"] == profile.names[0]
+        assert int(flags["--max-model-len"]) == arguments["max_model_len"] == length + 64
+        overrides = json.loads(flags.get("--hf-overrides", "{}"))
+        assert overrides == arguments.get("hf_overrides", {})
+        if overrides:
+            assert overrides["max_position_embeddings"] >= length + 64
+            assert overrides["rope_parameters"]["rope_theta"] == profile.config.get("rope_theta")
+
+
+def test_a_model_that_the_engine_cannot_start_as_it_is_says_so(tmp_path: Path) -> None:
+    cautions = show("Qwen2.5-7B-Instruct-1M", "--length", "200K")["cautions"]
+    assert any("no attention backend for this model's dual chunk attention" in caution for caution in cautions)
+    assert not any("dual chunk" in caution for caution in show("Qwen3-8B", "--length", "20K")["cautions"])
+
+
 def test_what_no_source_says_is_left_open() -> None:
     found = show("Ling-2.5-1T", "--length", "1000000")
     rope = found["engine_args"]["hf_overrides"]["rope_parameters"]
@@ -114,7 +151,10 @@ def test_what_no_source_says_is_left_open() -> None:
 
 def test_lengths_beyond_what_the_publisher_states_are_said() -> None:
     cautions = show("Ring-2.5-1T", "--length", "512K")["cautions"]
-    assert any("more than the 262,144 that the publisher states" in caution for caution in cautions)
+    assert any(
+        "more than the 262,144 that the publisher states with YaRN: prompts of up to 262,080 stay" in caution
+        for caution in cautions
+    )
     assert any("states no YaRN" in caution for caution in show("Qwen3-4B-Thinking-2507", "--length", "1M")["cautions"])
 
 

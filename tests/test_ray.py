@@ -20,12 +20,10 @@ from typing import Any
 import numpy as np
 import pytest
 import toy
-from hypothesis import given
-from hypothesis import strategies as st
-from toy_engine import POISON, ToyEngine
+from toy_engine import BROKEN, POISON, STUCK, ToyEngine
 
 from longctx.backends import prepare_backend
-from longctx.backends.affinity import Homes
+from longctx.backends.openai_errors import PASSING
 from longctx.backends.ray_options import Options
 from longctx.backends.ray_worker import Worker
 from longctx.errors import BackendError, UsageError
@@ -34,36 +32,33 @@ from longctx.runfolder import RunFolder
 from longctx.types import Cell, Response, Sample, Sampling
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcde"), st.sets(st.integers(0, 3), min_size=1)), max_size=40))
-def test_a_haystack_stays_at_its_engine_while_that_is_alive(asked: list[tuple[str, set[int]]]) -> None:
-    homes: Homes[int] = Homes()
-    load: Counter[int] = Counter()
-    home: dict[str, int] = {}
-    for haystack, alive in asked:
-        chosen = homes.choose(haystack, sorted(alive), load.__getitem__)
-        assert chosen in alive
-        if home.get(haystack) in alive:
-            assert chosen == home[haystack]
-        else:
-            assert load[chosen] == min(load[engine] for engine in alive)
-        home[haystack] = chosen
-        load[chosen] += 1
-
-
-def test_few_haystacks_are_remembered_and_nameless_ones_never() -> None:
-    homes: Homes[str] = Homes(remembered=2)
-    for haystack in ("one", "two", "", "three"):
-        assert homes.choose(haystack, ["a"], len) == "a"
-    assert list(homes._homes) == ["two", "three"]
-
-
 def test_options_of_the_cluster_and_of_its_engines_are_told_apart() -> None:
     options, engine = Options.split({"num-cpus": 2, "replicas": 3, "max_num_seqs": 8, "dtype": "float32"})
     assert (options.num_cpus, options.replicas, options.address) == (2, 3, "auto")
     assert engine == {"max_num_seqs": 8, "dtype": "float32"}
-    for wrong in ({"replicas": 0}, {"num_gpus": -1}, {"attempts": "many"}, {"runtime_env": "pip"}, {"patience": True}):
+    for wrong in (
+        {"replicas": 0},
+        {"timeout": 0},
+        {"timeout": -1},
+        {"num_gpus": -1},
+        {"attempts": "many"},
+        {"runtime_env": "pip"},
+        {"patience": True},
+    ):
         with pytest.raises(UsageError, match=next(iter(wrong))):
             Options.split(wrong)
+
+
+def test_secrets_are_passed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_0123456789")
+    options, _ = Options.split({"runtime_env": {"env_vars": {"A": "1"}}, "pass_env": ["HF_TOKEN"]})
+    assert options.environment() == {"env_vars": {"A": "1", "HF_TOKEN": "hf_0123456789"}}
+    assert Options().environment() == {}
+    with pytest.raises(UsageError, match="pass_env=") as refused:
+        Options.split({"runtime_env": {"env_vars": {"HF_TOKEN": "hf_0123456789"}}})
+    assert "hf_0123" not in str(refused.value)
+    with pytest.raises(UsageError, match="no variable NOT_SET"):
+        Options.split({"pass_env": "NOT_SET"})
 
 
 def test_without_ray_the_error_says_what_to_type(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +152,7 @@ def wait_for_all(backend: Any) -> list[int]:
 def test_samples_of_a_haystack_go_to_the_same_engine(cluster: Any) -> None:
     backend = engines()
     pids = wait_for_all(backend)
-    given = {sample.id: sample for sample in samples(60, 6)}
+    given = {sample.id: sample for sample in samples(30, 6)}  # 2,000 tokens a haystack: small
     answers = list(backend.generate(iter(given.values())))
     assert Counter(answer.id for answer in answers) == Counter(list(given))
     homes = defaultdict(set)
@@ -207,17 +202,18 @@ def test_a_killed_engine_costs_its_samples_in_flight_not_the_run(cluster: Any, t
 POISONED = """
 import json, sys
 from dataclasses import asdict
-from test_ray import engines, with_poison
+from test_ray import POISON, engines, with_one
 backend = engines(0.01, replicas=1, address=sys.argv[1])
-answers = [asdict(answer) for answer in backend.generate(with_poison())]
+answers = [asdict(answer) for answer in backend.generate(with_one(POISON))]
 backend.close()
 print(json.dumps(answers))
 """
 
 
-def with_poison() -> list[Sample]:
+def with_one(text: str) -> list[Sample]:
+    """24 samples, the sixth of which says something that an engine does not survive."""
     given = list(samples(24, 3))
-    prompt = given[5].prompt.replace("gate ", POISON + " ")
+    prompt = given[5].prompt.replace("gate ", text + " ")
     given[5] = replace(given[5], prompt_ids=np.frombuffer(prompt.encode(), np.uint8).astype(np.uint32))
     return given
 
@@ -230,9 +226,55 @@ def test_what_engines_die_of_becomes_an_error_and_takes_no_other_sample_with_it(
     assert child.returncode == 0, child.stderr
     answers = {answer["id"]: answer for answer in json.loads(child.stdout)}
     assert len(answers) == 24
-    failed = answers.pop(with_poison()[5].id)
-    assert "3 engines died while answering this sample" in failed["error"] and failed["attempts"] == 3
+    failed = answers.pop(with_one(POISON)[5].id)
+    assert "3 engines were lost while answering this sample" in failed["error"] and failed["attempts"] == 3
+    assert failed["error_kind"] == "connection"
     assert not any(answer["error"] for answer in answers.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "kind", "reason"), [(STUCK, "timeout", "no answer for 4 s"), (BROKEN, "server", "no memory")]
+)
+def test_an_engine_that_hangs_or_fails_is_started_again_and_the_error_has_its_kind(
+    cluster: Any, text: str, kind: str, reason: str
+) -> None:
+    backend = engines(0.01, timeout=4.0, attempts=2)
+    wait_for_all(backend)
+    given = {sample.id: sample for sample in with_one(text)}
+    answers = {answer.id: answer for answer in backend.generate(iter(given.values()))}
+    backend.close()
+    assert answers.keys() == given.keys()
+    failed = answers.pop(list(given)[5])
+    assert (failed.error_kind, failed.attempts) == (kind, 2) and reason in failed.error and kind in PASSING
+    assert all(answer.text == given[name].target and not answer.error for name, answer in answers.items())
+
+
+@pytest.mark.slow
+def test_a_process_that_stands_still_costs_time_and_no_sample(cluster: Any) -> None:
+    backend = engines(0.02, timeout=4.0)
+    frozen, _ = wait_for_all(backend)
+    answers = []
+    for answer in backend.generate(samples(60)):
+        answers.append(answer)
+        if len(answers) == 10:
+            os.kill(frozen, signal.SIGSTOP)
+    backend.close()
+    assert len({answer.id for answer in answers}) == len(answers) == 60
+    assert not any(answer.error for answer in answers) and 0 < sum(answer.attempts > 1 for answer in answers) <= 8
+    os.kill(frozen, signal.SIGKILL)  # Ray waits for it
+
+
+@pytest.mark.slow
+def test_a_haystack_that_is_most_of_the_work_is_shared_with_an_engine_that_would_idle(cluster: Any) -> None:
+    backend = engines(0.05)
+    wait_for_all(backend)
+    shared = [replace(sample, metadata=sample.metadata | {"haystack": "h"}) for sample in samples(60)]
+    answers = list(backend.generate(iter(shared)))
+    backend.close()
+    assert Counter(answer.id for answer in answers) == Counter(sample.id for sample in shared)
+    assert min(Counter(answer.finish_reason for answer in answers).values()) >= 10
+    assert {answer.attempts for answer in answers} == {1}
 
 
 @pytest.mark.slow

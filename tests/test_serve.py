@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from fault_server import FaultServer
 
 from longctx import serving
+from longctx.cli import serve
 from longctx.cli.serve import command
 from longctx.errors import BackendError, LongctxError, UsageError
 from longctx.serving import Running, server_command
@@ -127,6 +128,18 @@ main()
     assert shlex.join(about["command"]) in err
 
 
+def test_a_server_that_takes_long_is_heard_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(serving, "_ENDING_S", 0.5)
+    monkeypatch.setattr(serve, "_EVERY_S", 0.0)
+    with running(tmp_path) as server:
+        server.wait_until_it_answers(30, serve.SignsOfLife(server).look)
+        time.sleep(0.1)
+        assert server.last_line() == "ValueError: no such thing"
+    assert "longctx: still starting after 0 s" in capsys.readouterr().err
+
+
 def flags(words: list[str]) -> dict[str, Any]:
     pairs = {}
     for word, following in zip(words, [*words[1:], "--"], strict=True):
@@ -170,6 +183,39 @@ def test_a_server_that_runs_is_looked_at() -> None:
             refused = invoke(*arguments, "--attach", server.url)
             assert isinstance(refused.exception, LongctxError) and message in str(refused.exception)
         assert not server.calls
+
+
+def test_an_address_without_its_end_is_said() -> None:
+    with FaultServer() as server:
+        refused = invoke("toy", "--length", "1K", "--attach", server.url.removesuffix("/v1"))
+        assert f"{server.url.removesuffix('/v1')} is not the address of an OpenAI API; {server.url} is" in str(
+            refused.exception
+        )
+        shown = invoke("toy", "--length", "1K", "--attach", f"{server.url}/elsewhere")
+    assert shown.exit_code == 0 and "lists no models, and the first call will show toy" in shown.stdout
+
+
+def test_a_key_is_looked_for_where_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "right")
+    with FaultServer(key="right") as server:
+        shown = invoke("toy", "--length", "1K", "--attach", server.url, "--api-key-env", "MY_KEY")
+        assert shown.exit_code == 0 and "serves toy" in shown.stdout
+        refused = invoke("toy", "--length", "1K", "--attach", server.url)
+    assert "HTTP 401" in str(refused.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--attach", "http://h/v1", "--port", "9"], "--port has no effect here: with --attach nothing is started"),
+        (["--attach", "http://h/v1", "--engine-arg", "dtype=float32"], "--engine-arg has no effect here"),
+        (["--attach", "http://h/v1", "--yarn", "2"], "--yarn has no effect here"),
+        (["--api-key-env", "MY_KEY"], "--api-key-env has no effect here: it goes with --attach"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(arguments: list[str], message: str) -> None:
+    refused = invoke("toy", "--length", "1K", *arguments)
+    assert isinstance(refused.exception, UsageError) and message in str(refused.exception)
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:

@@ -12,11 +12,15 @@ from typing import Any
 from longctx.errors import BackendError
 from longctx.types import Response, Sample
 
-POISON = "gate poison"
+POISON, STUCK, BROKEN = "gate poison", "gate stuck", "gate broken"
 
 
 class ToyEngine:
-    """Works on four samples at a time, `delay_s` for each; dies of a poisoned one, as if memory had run out."""
+    """Works on four samples at a time, `delay_s` for each.
+
+    Dies of a poisoned one, as if memory had run out, never returns from one where it gets stuck, and raises an error
+    for one that breaks it.
+    """
 
     def __init__(self, delay_s: float = 0.0, refuses: str = "") -> None:
         if refuses:
@@ -49,6 +53,10 @@ class ToyEngine:
         text = bytes(sample.prompt_ids.astype("u1")).decode()
         if POISON in text:
             os.kill(os.getpid(), signal.SIGKILL)
+        while STUCK in text:
+            time.sleep(1)
+        if BROKEN in text:
+            raise BackendError("no memory")
         number = re.findall(r" is (\d+)\.", text)
         self.seen += 1
         # The process that answered, and how many it had answered before, where a model's cache would show.

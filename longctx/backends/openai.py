@@ -15,17 +15,19 @@ from typing import Any, TypeVar
 
 import openai
 
+from longctx.backends.affinity import Families
 from longctx.backends.openai_call import Reply, Server
 from longctx.backends.openai_canaries import LOST, Canaries
-from longctx.backends.openai_errors import PASSING, Failure
+from longctx.backends.openai_errors import PASSING, Failure, pause_s
 from longctx.backends.openai_options import Options
-from longctx.backends.openai_replicas import Limit, Replica, Replicas
+from longctx.backends.openai_replicas import Asked, Limit, Replica, Replicas
+from longctx.backends.openai_survey import Survey
 from longctx.errors import BackendError, ContractError, UsageError
 from longctx.types import Response, Sample, Sampling
 
 Result = TypeVar("Result")
 _AHEAD_TOKENS = 32_000_000  # tokens of samples that are held beyond the calls under way: some 300 MB
-_LONGEST_PAUSE_S = 60.0
+_AHEAD = 50  # times the calls that are allowed at once: as many samples are held where else a server would idle
 _HOPELESS = 20  # samples in a row that failed: from then on each is asked once, until one is answered
 _HUNG_UP = ("connection", "stream")
 _TEMPLATE_TOKENS = 64  # by which a server's chat template may differ from the tokenizer's
@@ -59,7 +61,7 @@ class OpenAIBackend:
             UsageError: the environment lacks the key that was named.
             BackendError: a server cannot be reached or refuses the key, has another model or a window too short.
         """
-        self._options, self._model, self._window = options, model, window
+        self._options, self._model = options, model
         self._rng = random.Random()  # spreads calls over time; no result depends on it
         self._canaries = Canaries()
         self._failures = 0  # samples that failed since the last answer
@@ -71,10 +73,12 @@ class OpenAIBackend:
         try:
             self._servers = [Server(url, options, model, sampling, key) for url in options.base_url]
             fixed = options.concurrency if isinstance(options.concurrency, int) else None
-            replicas = [Replica(server, Limit(fixed)) for server in self._servers]
+            self._families = Families()
+            replicas = [Replica(server, Limit(fixed), self._families) for server in self._servers]
             self._replicas = self._wait_for(self._make(replicas))
-            self._listed = self._wait_for(self._look())
-            self._api = self._wait_for(self._choose_api())
+            survey = Survey(options, model, window, self._rng)
+            self._listed = [self._wait_for(survey.look_at(server)) for server in self._servers]
+            self._api = self._wait_for(survey.choose_api(self._servers[0]))
         except BaseException:
             self.close()
             raise
@@ -110,13 +114,14 @@ class OpenAIBackend:
         exhausted = False
         try:
             while held or not exhausted:
-                while not exhausted and self._has_room(held):
+                while not exhausted and done.empty() and self._has_room(held):
                     sample = next(supply, None)
                     if sample is None:
                         exhausted = True
                     else:
-                        future = asyncio.run_coroutine_threadsafe(self._answer(sample), self._loop)
-                        held[future] = len(sample.prompt_ids)
+                        asked = Asked(sample, self._families.place(sample))
+                        future = asyncio.run_coroutine_threadsafe(self._answer(asked), self._loop)
+                        held[future] = asked.tokens
                         future.add_done_callback(done.put)
                 if held:
                     future = done.get()
@@ -136,6 +141,7 @@ class OpenAIBackend:
             if listed.get("owned_by") != "vllm":
                 raise UsageError(f"{server.url} is no vLLM server: its prefix cache can't be emptied or passed over.")
             server.salt = secrets.token_hex(8)
+        self._replicas.forget()
 
     def close(self) -> None:
         """Close all connections and end the thread. May be called twice."""
@@ -151,8 +157,8 @@ class OpenAIBackend:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _has_room(self, held: dict[Future[Response], int]) -> bool:
-        limit = self._replicas.limit()
-        return len(held) < limit or len(held) < 2 * limit and sum(held.values()) < _AHEAD_TOKENS
+        limit, most = self._replicas.limit(), _AHEAD if self._replicas.wants_more() else 2
+        return len(held) < limit or len(held) < most * limit and sum(held.values()) < _AHEAD_TOKENS
 
     async def _make(self, replicas: list[Replica]) -> Replicas:
         return Replicas(replicas, self._options.patience, self._options.backoff)
@@ -160,84 +166,31 @@ class OpenAIBackend:
     async def _end(self) -> None:
         with contextlib.suppress(AttributeError):  # where the start failed before there were any
             self._replicas.close()
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in others:  # more than once: one whose time runs out just then takes that for the reason
+                task.cancel()
+            await asyncio.wait(others, timeout=1.0)
         for server in self._servers:
             await server.close()
 
-    async def _look(self) -> list[dict[str, Any]]:
-        return [await self._look_at(server) for server in self._servers]
-
-    async def _look_at(self, server: Server) -> dict[str, Any]:
-        """What a server says of the model; nothing where it lists none."""
-        try:
-            models = await self._patiently(server.models)
-        except Failure as failure:
-            if failure.kind in PASSING or failure.kind in ("auth", "quota"):
-                hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
-                raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
-            models = []  # some servers have no such list
-        about: dict[str, Any] = {"base_url": server.url}
-        names = [str(entry.get("id")) for entry in models]
-        entry: dict[str, Any] = next((one for one in models if one.get("id") == self._model), {})
-        own = any("max_model_len" in one for one in models)  # vLLM, SGLang: the list is complete
-        if own and not entry:
-            raise BackendError(
-                f"{server.url} serves {', '.join(names[:5])}, not {self._model}. Name what it serves with --model, and "
-                "where that is no folder or Hugging Face id, its tokenizer with --tokenizer."
-            )
-        length = entry.get("max_model_len")
-        if isinstance(length, int):
-            about["max_model_len"] = length
-            if length < self._window:
-                raise BackendError(
-                    f"{server.url} holds {length:,} tokens (max_model_len); the longest prompt and its output need "
-                    f"{self._window:,}. `longctx serve` sets the window that a length needs."
-                )
-        if entry.get("owned_by"):
-            about["owned_by"] = str(entry["owned_by"])
-        return about
-
-    async def _choose_api(self) -> str:
-        if self._options.api != "auto":
-            return self._options.api
-        try:
-            takes_ids = await self._patiently(self._servers[0].takes_ids)
-        except Failure as failure:
-            raise BackendError(f"{self._servers[0].url} cannot be used: {failure} ({failure.kind}).") from None
-        return "completions" if takes_ids else "chat"
-
-    async def _patiently(self, ask: Any) -> Any:
-        """A question before the run, asked again where it may help, and not for long."""
-        for attempt in range(3):
-            try:
-                return await ask()
-            except Failure as failure:
-                if failure.kind not in PASSING or attempt == 2:
-                    raise
-                await asyncio.sleep(min(self._pause(failure, attempt + 1), 5.0))
-
-    async def _answer(self, sample: Sample) -> Response:
+    async def _answer(self, asked: Asked) -> Response:
         """Ask until there is an answer, or none can be had; a failure is a response as well."""
-        options = self._options
-        haystack = str(sample.metadata.get("haystack") or "")
+        options, sample = self._options, asked.sample
         attempts, waited = 0, 0.0
         if self.exact:
             await self._check_ids(sample)
         avoid: Replica | None = None
         while True:
             try:
-                replica = await self._replicas.take(haystack, avoid)
+                replica = await self._replicas.take(asked, avoid)
             except Failure as failure:
                 return _failed(sample, failure, attempts)
             attempts += 1
-            came = await self._try(replica, sample, haystack, attempts)
+            came = await self._try(replica, asked, attempts)
             if isinstance(came, Response):
                 self._failures = 0
                 return came
-            pause = self._pause(came, attempts)
+            pause = pause_s(came, attempts, options.backoff, self._rng)
             most = options.attempts if self._failures < _HOPELESS else 1
             if came.kind not in PASSING or attempts >= most or waited + pause > options.patience:
                 self._failures += 1
@@ -259,8 +212,9 @@ class OpenAIBackend:
                     )
             self._checked = True
 
-    async def _try(self, replica: Replica, sample: Sample, haystack: str, attempts: int) -> Response | Failure:
+    async def _try(self, replica: Replica, asked: Asked, attempts: int) -> Response | Failure:
         """One call, with what it teaches about its server."""
+        sample, haystack = asked.sample, asked.haystack
         begun, full = time.monotonic(), replica.active >= int(replica.limit.value)
         try:
             verdict = await self._canaries.look(replica.server, self._api, sample) if self._options.canaries else ""
@@ -275,7 +229,7 @@ class OpenAIBackend:
                 self._replicas.hung_up(replica)
             return failure
         finally:
-            await self._replicas.give_back(replica, haystack)
+            await self._replicas.give_back(asked)
         replica.limit.succeeded(full)
         return self._response(sample, reply, verdict, attempts)
 
@@ -304,13 +258,6 @@ class OpenAIBackend:
             attempts=attempts,
             canaries=verdict,
         )
-
-    def _pause(self, failure: Failure, attempts: int) -> float:
-        """Seconds before the next call: what the server asks for, or a random part of a time that doubles."""
-        if failure.after_s is not None:
-            return failure.after_s
-        # "Full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog 2015.
-        return self._rng.uniform(0, min(_LONGEST_PAUSE_S, self._options.backoff * 2 ** (attempts - 1)))
 
 
 def _failed(sample: Sample, failure: Failure, attempts: int) -> Response:

@@ -55,19 +55,24 @@ class Server:
         # Tries are counted and spaced in one place, and that is not the client.
         self._client = openai.AsyncOpenAI(base_url=url, api_key=key or "none", timeout=timeout, max_retries=0)
 
+    @property
+    def max_tokens(self) -> int:
+        """Output tokens at most."""
+        return self._sampling.max_tokens
+
     async def close(self) -> None:
         """Close its connections."""
         await self._client.close()
 
-    async def models(self) -> list[dict[str, Any]]:
-        """What ``/models`` lists.
+    async def models(self, below: str = "") -> list[dict[str, Any]]:
+        """What ``/models`` lists, at the address or below it.
 
         Raises:
             Failure: no answer, or a status that is none of success.
         """
         try:
             async with asyncio.timeout(min(_HELLO_S, self._options.timeout)):
-                listed = await self._client.get("/models", cast_to=object)
+                listed = await self._client.get(f"{below}/models", cast_to=object)
         except Exception as error:
             raise self._clean(failure_of(error, False)) from None
         entries = listed.get("data") if isinstance(listed, dict) else None

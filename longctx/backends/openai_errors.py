@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import json
+import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -40,6 +41,7 @@ _TOO_LONG = (
 )  # fmt: skip
 _USED_UP = ("insufficient_quota", "billing", "credit balance")
 _BUSY = (503, 529)
+_LONGEST_PAUSE_S = 60.0
 _BY_STATUS = {
     401: "auth", 402: "quota", 403: "auth", 404: "not_found", 408: "timeout", 409: "server", 413: "context",
     425: "server", 429: "rate_limit",
@@ -107,6 +109,14 @@ def _words(error: openai.APIStatusError) -> str:
         named = [str(inner[key]) for key in ("message", "code") if inner.get(key)]
         return "; ".join(named) or json.dumps(dict(inner), default=str)
     return str(inner or error.message)
+
+
+def pause_s(failure: Failure, attempts: int, backoff_s: float, rng: random.Random) -> float:
+    """Seconds before the next call: what the server asks for, or a random part of a time that doubles."""
+    if failure.after_s is not None:
+        return failure.after_s
+    # "Full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog 2015.
+    return rng.uniform(0, min(_LONGEST_PAUSE_S, backoff_s * 2 ** (attempts - 1)))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

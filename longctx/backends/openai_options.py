@@ -85,11 +85,16 @@ class Options:
         """The API key; empty where the environment has none, as servers of one's own want it.
 
         Raises:
-            UsageError: the variable that was named is not set.
+            UsageError: the variable that was named is not set, or holds what no header can.
         """
-        key = os.environ.get(self.api_key_env, "")
+        key = os.environ.get(self.api_key_env, "").strip()  # files of settings leave line ends behind
         if not key and self.api_key_env != Options.api_key_env:
             raise UsageError(f"The environment has no variable {self.api_key_env}, which should hold the API key.")
+        if not all("!" <= character <= "~" for character in key):
+            raise UsageError(
+                f"The environment variable {self.api_key_env} holds characters that no API key has: blanks, line ends "
+                "or letters beyond ASCII."
+            )
         return key
 
 

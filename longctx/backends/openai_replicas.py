@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from longctx.backends.affinity import Homes
+from longctx.backends.affinity import Families, Homes, Lot, Piece, spill
 from longctx.backends.openai_call import Server
 from longctx.backends.openai_errors import Failure
 
@@ -50,18 +51,38 @@ class Limit:
         self.lowest = min(self.lowest, self.value)
 
 
+@dataclass(eq=False)
+class Asked(Piece):
+    """A sample on its way."""
+
+    replica: Replica | None = None  # where it is to be asked, or is
+
+
 class Replica:
     """One of the servers, with what is under way there."""
 
-    def __init__(self, server: Server, limit: Limit) -> None:
+    def __init__(self, server: Server, limit: Limit, families: Families) -> None:
         self.server, self.limit = server, limit
+        self.lot: Lot[Asked] = Lot(families)  # what is to be asked here and has no answer yet
         self.active = 0  # calls under way
-        self.homed = 0  # samples that are to be asked here and have no answer yet
         self.paused_until = 0.0  # monotonic seconds; a server that says when to come back is left alone until then
         self.lost = False  # silent for longer than anybody wants to wait
         self.down_since: float | None = None
         self.computed: OrderedDict[str, bool] = OrderedDict()  # haystack → whether its prefix was computed once
         self.look: asyncio.Task[None] | None = None
+
+    def forget(self) -> None:
+        """Its cache is gone."""
+        self.lot.forget()
+        self.computed.clear()
+
+    def open(self) -> bool:
+        """Whether it takes a call now."""
+        return self.down_since is None and self.active < int(self.limit.value) and time.monotonic() >= self.paused_until
+
+    def idle(self) -> bool:
+        """Whether it takes a call, and nothing waits for it."""
+        return not self.lot.waiting and self.open()
 
     def free(self, haystack: str) -> bool:
         """Whether a sample of this haystack may be asked now.
@@ -69,12 +90,7 @@ class Replica:
         The first sample of a haystack goes ahead, and the others wait for its first token: from then on the server's
         cache holds what they share.
         """
-        return (
-            self.down_since is None
-            and self.active < int(self.limit.value)
-            and time.monotonic() >= self.paused_until
-            and self.computed.get(haystack, True)
-        )
+        return self.open() and self.computed.get(haystack, True)
 
 
 class Replicas:
@@ -87,42 +103,55 @@ class Replicas:
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def forget(self) -> None:
+        """No server's cache holds anything any more; nothing may be under way."""
+        for replica in self._all:
+            replica.forget()
+
     def limit(self) -> int:
         """Calls that may be under way at once, at all servers together."""
         return sum(int(replica.limit.value) for replica in self._all)
 
-    async def take(self, haystack: str, avoid: Replica | None = None) -> Replica:
-        """Wait until a sample of this haystack may be asked, and take the place; `give_back` it.
+    def wants_more(self) -> bool:
+        """Whether a server would take a sample that nobody waits for yet, where others have enough to do."""
+        return len(self._all) > 1 and any(replica.idle() for replica in self._all)
+
+    async def take(self, asked: Asked, avoid: Replica | None = None) -> Replica:
+        """Wait until a sample may be asked, and take the place; `give_back` it.
+
+        Samples of a haystack go to the same server as long as it is alive, and to others only where those would idle
+        and it pays (`affinity.spill`).
 
         Args:
-            haystack: samples of the same go to the same server, as long as it is alive.
-            avoid: a server that has just lost this sample; another one is taken where there is one.
+            asked: the sample.
+            avoid: a server that has just lost it; another one is taken where there is one.
 
         Raises:
             Failure: no server is alive, and none came back in time.
         """
-        replica = self._choose(haystack, avoid)
-        replica.homed += 1
+        haystack = asked.haystack
+        self._give(asked, avoid)
         try:
             async with self._changed:
-                while not replica.free(haystack):
+                self._spill()
+                while not (replica := _home(asked)).free(haystack):
                     if all(one.lost for one in self._all):
                         raise Failure("connection", f"no server has answered for {self._patience:g} s")
                     if replica.down_since is not None and self._alive():
-                        replica.homed -= 1
-                        replica = self._choose(haystack, replica)
-                        replica.homed += 1
+                        replica.lot.take_back(asked)
+                        self._give(asked, replica)
                         continue
                     await self._changed.wait()
-                replica.active += 1
-                if haystack and haystack not in replica.computed:
-                    replica.computed[haystack] = False
-                    if len(replica.computed) > _REMEMBERED:
-                        replica.computed.popitem(last=False)
-                return replica
         except BaseException:
-            replica.homed -= 1
+            _home(asked).lot.take_back(asked)
             raise
+        replica.lot.begin(asked)
+        replica.active += 1
+        if haystack and haystack not in replica.computed:
+            replica.computed[haystack] = False
+            if len(replica.computed) > _REMEMBERED:
+                replica.computed.popitem(last=False)
+        return replica
 
     def began(self, replica: Replica, haystack: str) -> None:
         """The first token of a sample is there, and so its prefix is computed."""
@@ -130,17 +159,19 @@ class Replicas:
             replica.computed[haystack] = True
             self._wake_soon()
 
-    async def give_back(self, replica: Replica, haystack: str) -> None:
+    async def give_back(self, asked: Asked) -> None:
         """A call has ended, in whatever way."""
+        replica = _home(asked)
         replica.active -= 1
-        replica.homed -= 1
-        if replica.computed.get(haystack) is False:  # it failed before its first token: the next one goes ahead
-            del replica.computed[haystack]
+        replica.lot.done(asked)
+        if replica.computed.get(asked.haystack) is False:  # it failed before its first token: the next one goes ahead
+            del replica.computed[asked.haystack]
         await self.wake()
 
     async def wake(self) -> None:
         """Let everything that waits look again."""
         async with self._changed:
+            self._spill()
             self._changed.notify_all()
 
     def pause(self, replica: Replica, seconds: float) -> None:
@@ -155,6 +186,7 @@ class Replicas:
         """A connection was lost: ask nothing there until it answers a small question."""
         if replica.down_since is None:
             replica.down_since = time.monotonic()
+            replica.forget()
             replica.look = asyncio.create_task(self._look(replica))
 
     async def _look(self, replica: Replica) -> None:
@@ -174,9 +206,21 @@ class Replicas:
         replica.down_since, replica.lost = None, False
         await self.wake()
 
-    def _choose(self, haystack: str, avoid: Replica | None = None) -> Replica:
+    def _give(self, asked: Asked, avoid: Replica | None = None) -> None:
         alive = self._alive(avoid) or self._alive() or self._all
-        return self._homes.choose(haystack, alive, lambda replica: replica.homed / replica.limit.value)
+        asked.replica = self._homes.choose(asked.haystack, alive, lambda one: one.lot.work / one.limit.value)
+        asked.replica.lot.give(asked)
+
+    def _spill(self) -> None:
+        """Let servers that would idle take some of what waits for others; both wait for the same condition."""
+        lots = [replica.lot for replica in self._all]
+        for replica in self._all:
+            if replica.idle():
+                moved = spill(lots, replica.lot)
+                for asked in moved:
+                    asked.replica = replica
+                if moved:
+                    self._changed.notify_all()
 
     def _alive(self, but: Replica | None = None) -> list[Replica]:
         return [replica for replica in self._all if replica.down_since is None and replica is not but]
@@ -191,3 +235,8 @@ class Replicas:
         task = asyncio.get_running_loop().create_task(self.wake())
         self._tasks.add(task)  # a loop holds its tasks only weakly
         task.add_done_callback(self._tasks.discard)
+
+
+def _home(asked: Asked) -> Replica:
+    assert asked.replica is not None  # it was given to one
+    return asked.replica

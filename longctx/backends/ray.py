@@ -9,8 +9,6 @@ cache holds it, and a lost engine to cost the samples that it had and nothing el
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,7 +17,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from longctx import __version__
-from longctx.backends.affinity import Homes
+from longctx.backends.affinity import Families, Homes, spill
+from longctx.backends.ray_cluster import connect, room
 from longctx.backends.ray_options import Options
 from longctx.backends.ray_replicas import Asked, Replica
 from longctx.backends.ray_worker import Engine, Worker
@@ -27,14 +26,20 @@ from longctx.errors import BackendError, ContractError, LongctxError, UsageError
 from longctx.types import Response, Sample
 
 _AHEAD_TOKENS = 32_000_000  # tokens of samples that wait here for their engine: some 300 MB
+_TAKEN = 16  # samples that are taken in at once, before answers are looked for again
+
+
+class Hung(Exception):  # noqa: N818 - reads as what it is
+    """An engine that gave no sign of life for too long."""
 
 
 class RayBackend:
     """Answers samples with the engines of a Ray cluster.
 
-    Samples of a haystack go to the same engine as long as it is alive. When an engine is lost, the samples that it had
-    are asked again, the last time alone, so that one that engines die of takes no other with it; then they are errors.
-    The engine is started again.
+    Samples of a haystack go to the same engine as long as it is alive, and to others only where those would idle and it
+    pays (`affinity.spill`). When an engine is lost, the samples that it had are asked again, the last time alone, so
+    that one that engines die of takes no other with it; then they are errors. The engine is started again. One that
+    hangs is lost as well.
 
     Attributes:
         name: what a user types after ``--backend``.
@@ -59,18 +64,29 @@ class RayBackend:
         self._options = options
         self._homes: Homes[Replica] = Homes()
         self._replicas: list[Replica] = []
+        self._families = Families()
         self._homeless: list[Asked] = []
-        self._reason = ""
+        self._reason, self._kind = "", "connection"
+        self._begun = False
         self._connected = not ray.is_initialized()
         if self._connected:
-            _connect(options)
+            connect(options)
         try:
-            count, needs = _room(options, gpus)
+            count, needs = room(options, gpus)
             actor = ray.remote(Worker).options(max_restarts=0, max_task_retries=0, max_concurrency=10_000, **needs)
-            self._replicas = [Replica(lambda: actor.remote(start)) for _ in range(count)]
+            self._replicas = [
+                Replica(lambda: actor.remote(start), self._families, options.timeout, options.patience)
+                for _ in range(count)
+            ]
             while not self._ready():
-                for _ in self._collect(options.patience):
+                if min(replica.left_s() for replica in self._replicas) <= 0:
+                    raise BackendError(
+                        f"No engine was ready after {options.patience:g} s. Are the cluster's CPUs and GPUs taken by "
+                        "others? `ray status` says so; --engine-arg patience=SECONDS waits longer."
+                    )
+                for _ in self._collect():
                     pass
+            self._begun = True
             self._about = {
                 **(self._ready()[0].about or {}),
                 "ray": ray.__version__,
@@ -98,26 +114,29 @@ class RayBackend:
         supply = iter(samples)
         exhausted = False
         try:
-            while not exhausted or any(replica.queue or replica.flying for replica in self._replicas):
-                while not exhausted and self._wants_more():
+            while not exhausted or self._busy():
+                taken = 0
+                while not exhausted and taken < _TAKEN and self._wants_more():
                     sample = next(supply, None)
                     if sample is None:
                         exhausted = True
                     else:
-                        self._hand_over(Asked(sample))
-                for replica in self._ready():
-                    replica.send()
-                if not exhausted or any(replica.queue or replica.flying for replica in self._replicas):
-                    yield from self._collect()
+                        taken += 1
+                        self._hand_over(Asked(sample, self._families.place(sample)))
+                self._send()
+                if not exhausted or self._busy():
+                    yield from self._collect(now=taken == _TAKEN)
         finally:
             for replica in self._replicas:  # where a run was given up; an engine answers what it has to nobody
-                replica.queue.clear()
-                replica.flying.clear()
+                replica.clear()
 
     def forget(self) -> None:
         """Empty the prefix cache of every engine."""
+        ready = self._ready()
         with _failures():
-            ray.get([replica.actor.forget.remote() for replica in self._ready()])
+            ray.get([replica.actor.forget.remote() for replica in ready], timeout=self._options.timeout)
+        for replica in ready:
+            replica.lot.forget()
 
     def close(self) -> None:
         """End the engines, and leave the cluster where it was joined here. May be called twice."""
@@ -132,37 +151,59 @@ class RayBackend:
     def _ready(self) -> list[Replica]:
         return [replica for replica in self._replicas if replica.about]
 
+    def _busy(self) -> bool:
+        return any(replica.lot.waiting or replica.flying for replica in self._replicas)
+
+    def _idle(self) -> list[Replica]:
+        return [replica for replica in self._ready() if not replica.lot.waiting and replica.has_room()]
+
     def _wants_more(self) -> bool:
         """Whether an engine would take a sample that nobody waits for yet."""
-        waiting = sum(asked.tokens for replica in self._replicas for asked in replica.queue)
-        return waiting < _AHEAD_TOKENS and any(not replica.queue and replica.has_room() for replica in self._ready())
+        waiting = sum(asked.tokens for replica in self._replicas for asked in replica.lot.waiting)
+        return waiting < _AHEAD_TOKENS and bool(self._idle())
+
+    def _send(self) -> None:
+        """Let every engine have what it takes, of what waits for it and then of what waits for others."""
+        for replica in self._ready():
+            replica.send()
+        lots = [replica.lot for replica in self._ready()]
+        for replica in self._idle():
+            if spill(lots, replica.lot):
+                replica.send()
 
     def _hand_over(self, asked: Asked) -> None:
         alive = self._ready() or self._replicas
         if not alive:
             self._homeless.append(asked)
             return
-        replica = self._homes.choose(asked.haystack, alive, Replica.load)
-        replica.queue.append(asked)
+        replica = self._homes.choose(asked.haystack, alive, lambda replica: replica.lot.work)
+        replica.lot.give(asked)
         replica.send()
 
-    def _collect(self, patience: float | None = None) -> Iterator[Response]:
-        """Wait for whatever comes first from any engine: an answer, that it is ready, or that it is lost."""
+    def _collect(self, now: bool = False) -> Iterator[Response]:
+        """Wait for whatever comes first from any engine: an answer, that it is ready, that it is lost, or hangs.
+
+        Args:
+            now: look and don't wait.
+        """
         sources = {reference: replica for replica in self._replicas for reference in replica.references()}
+        left = min(replica.left_s() for replica in self._replicas)
+        patience = 0.0 if now else None if left == float("inf") else max(left, 0.0)
         done, _ = ray.wait(list(sources), num_returns=1, timeout=patience)
         if not done:
-            raise BackendError(
-                f"No engine was ready after {patience:g} s. Are the cluster's CPUs and GPUs taken by others? "
-                "`ray status` says so; --engine-arg patience=SECONDS waits longer."
-            )
+            if self._begun:
+                for replica in [replica for replica in self._replicas if replica.left_s() <= 0]:
+                    yield from self._lost(replica, Hung(replica.complaint()))
+            return
         replica = sources[done[0]]
+        replica.heard()
         try:
             came = ray.get(done[0])
         except RayError as error:
             yield from self._lost(replica, _cause(error))
             return
         if done[0] in replica.flying:
-            yield self._answered(replica, replica.flying.pop(done[0]), came)
+            yield self._answered(replica, replica.take(done[0]), came)
         elif came["longctx"] != __version__:
             raise BackendError(f"A node of the cluster has longctx {came['longctx']}; here it is {__version__}.")
         else:
@@ -178,7 +219,7 @@ class RayBackend:
             raise cause
         if replica.about is None and not self._ready() and isinstance(cause, LongctxError):
             raise cause  # what keeps an engine from starting keeps the next one as well
-        self._reason = " ".join(str(cause).split())[:600]
+        self._reason, self._kind = " ".join(str(cause).split())[:600], _kind(cause)
         for asked, response in replica.take_answered():
             yield self._answered(replica, asked, response)
         under_way, waiting = replica.end()
@@ -205,53 +246,15 @@ class RayBackend:
             )
 
     def _failed(self, asked: Asked) -> Response:
-        engines = f"{asked.losses} engine{'s' if asked.losses > 1 else ''} died while answering this sample"
+        engines = f"{asked.losses} engine{'s were' if asked.losses > 1 else ' was'} lost while answering this sample"
         what = engines if asked.losses else "every engine was lost before this sample was asked"
-        return Response(asked.sample.id, error=f"{what}; the last reason: {self._reason}", attempts=asked.losses)
+        error = f"{what}; the last reason: {self._reason} ({self._kind})"
+        return Response(asked.sample.id, error=error, error_kind=self._kind, attempts=asked.losses)
 
 
-def _connect(options: Options) -> None:
-    local = {"include_dashboard": False} if options.address == "local" else {}
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        ray.init(
-            address=options.address,
-            runtime_env=dict(options.runtime_env) or None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            **local,
-        )
-    except Exception as error:
-        raise BackendError(
-            f"There is no Ray cluster at address {options.address!r}: {error} `ray start --head` starts one, "
-            "--engine-arg address=HOST:PORT names one, and address=local starts one for this run."
-        ) from error
-    # What Ray says of a lost process goes to stdout in spite of log_to_driver=False, where a command may print JSON.
-    # There is no public switch; Ray's own debugger uses this one.
-    ray._private.worker._worker_logs_enabled = False
-
-
-def _room(options: Options, gpus: int) -> tuple[int, dict[str, float]]:
-    """How many engines to start, and what each takes of its node.
-
-    Raises:
-        UsageError: the cluster, as it is now, hasn't room for them.
-    """
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    has_gpus = any(node.get("GPU") for node in nodes)
-    num_gpus = options.num_gpus if options.num_gpus is not None else (gpus if has_gpus else 0)
-    needs = {"num_cpus": options.num_cpus, "num_gpus": num_gpus}
-    wanted = {kind: amount for kind, amount in (("CPU", options.num_cpus), ("GPU", num_gpus)) if amount}
-    room = sum(int(min((node.get(kind, 0) / amount for kind, amount in wanted.items()), default=1)) for node in nodes)
-    count = options.replicas or (room if num_gpus else min(room, 1))
-    if not room or count > room:
-        has = ", ".join(f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes[:8])
-        raise UsageError(
-            f"The Ray cluster has room for {room} engines of {options.num_cpus:g} CPUs and {num_gpus:g} GPUs each, and "
-            f"{max(1, count)} are asked for; its nodes have {has}. Engine arguments replicas, num_cpus and num_gpus "
-            "say what to take."
-        )
-    return count, needs
+def _kind(cause: BaseException) -> str:
+    """Of `openai_errors.KINDS`: an engine is asked as a server is."""
+    return "timeout" if isinstance(cause, Hung) else "connection" if isinstance(cause, RayError) else "server"
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -21,7 +21,7 @@ _INSTALL = "Type `make setup` in a checkout, or `pip install vllm` where there i
 _PROMPTS_CACHED = 4  # longest prompts that the KV cache of a CPU holds: enough that a shared prefix isn't evicted
 _MEMORY_SHARE = 0.5  # of the memory that is available, for the KV cache of a CPU; weights and work need the rest
 _BYTES = {"float32": 4, "float": 4}  # every other type that a KV cache has on a CPU takes 2
-_GIVEN_APART = {"model": "--model"}
+_GIVEN_APART = {"model": "--model", "hf_token": "HF_TOKEN in the environment"}
 
 
 @contextlib.contextmanager
@@ -92,7 +92,7 @@ def engine_arguments(
     named = {key.replace("-", "_"): value for key, value in given.items()}
     known = {entry.name for entry in dataclasses.fields(EngineArgs)}
     for name in named:
-        if name in _GIVEN_APART:
+        if name in _GIVEN_APART and not isinstance(named[name], bool):
             raise UsageError(f"Engine argument {name!r} is given by {_GIVEN_APART[name]}.")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=3)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os.path
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from longctx.backends import DOUBLES
 from longctx.errors import UsageError
-from longctx.sweep import RANDOM
+from longctx.sweep import RANDOM, Sweep, read_sweep
+from longctx.types import Sampling
 from longctx.units import parse_count, parse_list, parse_numbers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -70,7 +75,7 @@ def _plain(text: str) -> Any:
         return text
 
 
-YARN = "auto|FACTOR|off|extrapolate"
+_YARN = "auto|FACTOR|off|extrapolate"
 _SAMPLES = (
     click.option("--task", "tasks", multiple=True, callback=_words, help="Tasks; see `longctx tasks`."),
     click.option("--corpus", "sources", multiple=True, callback=_words, help="Names of corpora, or folders."),
@@ -119,20 +124,10 @@ _SAMPLES = (
     click.option("--model", help="Embedded model, Hugging Face id or folder; see `longctx models`."),
     click.option("--tokenizer", help="Hugging Face id or folder; by default the model's."),
 )
-_FOLDERS = (
-    click.option(
-        "--generators",
-        multiple=True,
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Folder with further tasks.",
-    ),
-    click.option(
-        "--corpora",
-        "corpora_folders",
-        multiple=True,
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="Folder with further corpora.",
-    ),
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+generators_option = click.option("--generators", multiple=True, type=_FOLDER, help="Folder with further tasks.")
+corpora_option = click.option(
+    "--corpora", "corpora_folders", multiple=True, type=_FOLDER, help="Folder with further corpora."
 )
 engine_argument_option = click.option(
     "--engine-arg",
@@ -142,11 +137,14 @@ engine_argument_option = click.option(
     metavar="NAME=VALUE",
     help="Any argument of the engine; values are read as JSON where they are JSON.",
 )
+api_key_option = click.option(
+    "--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."
+)
 _ENGINE = (
     click.option("--backend", help="vllm; ray, a cluster; openai, a server; or a double: oracle, lossy."),
     click.option("--base-url", multiple=True, metavar="URL", help="openai: a server; more than one share the samples."),
     click.option("--api", help="openai: completions (token ids), chat (messages), or auto."),
-    click.option("--api-key-env", metavar="NAME", help="openai: environment variable with the key: OPENAI_API_KEY."),
+    api_key_option,
     click.option("--concurrency", metavar="auto|N", callback=_number, help="openai: calls at once and server."),
     click.option("--timeout", type=float, help="openai: seconds that one call may take: 1200."),
     click.option(
@@ -155,7 +153,7 @@ _ENGINE = (
         default=None,
         help="openai: ask whether both ends of the prompts arrive, per length.",
     ),
-    click.option("--yarn", metavar=YARN, help="Stretch the model's window where a length needs it."),
+    click.option("--yarn", metavar=_YARN, help="Stretch the model's window where a length needs it."),
     click.option(
         "--allow-rescale/--no-allow-rescale", default=None, help="May YaRN replace a scaling that the model has?"
     ),
@@ -165,18 +163,34 @@ _ENGINE = (
     click.option("--stop", multiple=True, help="Text at which the output ends."),
     engine_argument_option,
 )
+_WINDOW = (
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(min=1),
+        default=Sampling().max_tokens,
+        show_default=True,
+        help="Output tokens at most.",
+    ),
+    click.option("--yarn", default="auto", show_default=True, metavar=_YARN, help="Stretch the window?"),
+    click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has."),
+)
 _SERVERS = ("base_url", "api", "api_key_env", "concurrency", "timeout", "canaries")
 _SAMPLING = {"max_tokens": "max_tokens", "temperature": "temperature", "sampling_seed": "seed", "stop": "stop"}
 
 
 def sample_options(command: Command) -> Command:
     """Everything that says which samples to build, and the folders to look in (`generators`, `corpora_folders`)."""
-    return _with((*_SAMPLES, *_FOLDERS), command)
+    return _with((*_SAMPLES, generators_option, corpora_option), command)
 
 
 def engine_options(command: Command) -> Command:
     """Everything that says what answers them."""
     return _with(_ENGINE, command)
+
+
+def window_options(command: Command) -> Command:
+    """How long an output may be and whether the window is stretched, for commands that know no sweep."""
+    return _with(_WINDOW, command)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
@@ -186,6 +200,50 @@ def _with(options: tuple[Callable[[Command], Command], ...], command: Command) -
     for option in reversed(options):
         command = option(command)
     return command
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command was asked to run."""
+
+    sweep: Sweep
+    preset: str | None  # name or file of the sweep that the options override
+    generators: tuple[Path, ...]
+    corpora: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """Name for a run that was given none: the sweep's, or what is asked, over what, of what."""
+        if self.preset:
+            return Path(self.preset).stem
+        sweep = self.sweep
+        answerer = sweep.backend if sweep.backend in DOUBLES else sweep.model
+        asked = [Path(sweep.source).stem] if sweep.source else [*sweep.tasks, *sweep.sources()]
+        words = [*asked, Path(answerer).name]
+        return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]
+
+
+def takes_sweep(command: Callable[..., None]) -> Callable[..., None]:
+    """Hands a command what it was asked to run, in place of the argument and the options that say it.
+
+    Stands below them; the command's own parameters are left to it.
+    """
+    own = inspect.signature(command).parameters
+
+    @functools.wraps(command)
+    def collect(
+        sweep: str | None, generators: tuple[Path, ...], corpora_folders: tuple[Path, ...], **given: Any
+    ) -> None:
+        kept = {name: given.pop(name) for name in list(given) if name in own}
+        asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
+        command(Asked(asked, sweep, generators, corpora_folders), **kept)
+
+    return collect
+
+
+def sweep_argument(command: Command) -> Command:
+    """Name of a preset, or a TOML file."""
+    return click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")(command)
 
 
 def sweep_fields(given: dict[str, Any]) -> dict[str, Any]:

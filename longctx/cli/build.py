@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import IO, Any
 
 import click
 import numpy as np
 
 from longctx.builder import Builder, cells_of, pick_tasks
-from longctx.cli._options import json_option, sample_options, sweep_fields
+from longctx.cli._options import Asked, json_option, sample_options, sweep_argument, takes_sweep
 from longctx.errors import LongctxError
 from longctx.plan import in_order
 from longctx.steps import steps
-from longctx.sweep import Sweep, read_sweep
 from longctx.tokens import Tokenizer
 from longctx.types import Sample
 
@@ -26,27 +24,19 @@ from longctx.types import Sample
       longctx build demo --length 1M --corpus path/to/contracts --repeat --out -
     """
 )
-@click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
+@sweep_argument
 @sample_options
 @click.option("--out", type=click.File("w", encoding="utf-8", lazy=False), required=True, help="File, or - for stdout.")
 @click.option("--verify", is_flag=True, help="Encode every prompt whole and compare with the ids that were assembled.")
 @json_option
-def command(
-    sweep: str | None,
-    generators: tuple[Path, ...],
-    corpora_folders: tuple[Path, ...],
-    out: IO[str],
-    verify: bool,
-    as_json: bool,
-    **given: Any,
-) -> None:
+@takes_sweep
+def command(asked: Asked, out: IO[str], verify: bool, as_json: bool) -> None:
     """Write samples to a JSON-lines file: input, target, id and everything that was asked and measured."""
-    asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
-    tasks = pick_tasks(asked, generators)
+    tasks = pick_tasks(asked.sweep, asked.generators)
     count = tokens = 0
     with steps() as progress:
-        builder = Builder(asked, tasks, corpora_folders, progress)
-        cells = in_order(cells_of(asked, tasks))
+        builder = Builder(asked.sweep, tasks, asked.corpora, progress)
+        cells = in_order(cells_of(asked.sweep, tasks))
         for cell in cells:
             sample = builder.build(cell)
             if verify:

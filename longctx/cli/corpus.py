@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from longctx.cli._options import json_option
+from longctx.cli._options import corpora_option, json_option
 from longctx.corpus import Corpora
 from longctx.steps import steps
 from longctx.tokens import load_tokenizer
@@ -25,23 +25,17 @@ from longctx.visible import visible
 @click.option("--tokenizer", default="", help="Hugging Face id or folder; by default the model's.")
 @click.option("--length", default="4K", show_default=True, help="Longest prompt that a synthetic corpus should serve.")
 @click.option("--voice", default="", help="Voice of the needles, in place of the corpus's own.")
-@click.option(
-    "--corpora",
-    "extra",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with further corpora.",
-)
+@corpora_option
 @json_option
 def command(
-    source: str, model: str, tokenizer: str, length: str, voice: str, extra: tuple[Path, ...], as_json: bool
+    source: str, model: str, tokenizer: str, length: str, voice: str, corpora_folders: tuple[Path, ...], as_json: bool
 ) -> None:
     """Read and encode a folder of documents, and account for every file in it.
 
     What was read and encoded is kept in the cache by content: only changed files are read again.
     """
     with steps() as progress:
-        corpora = Corpora(load_tokenizer(tokenizer or model), extra, voice, progress=progress)
+        corpora = Corpora(load_tokenizer(tokenizer or model), corpora_folders, voice, progress=progress)
         described = {"name": source, **corpora.get(source, parse_count(length)).describe()}
     click.echo(json.dumps(described) if as_json else _text(described))
 

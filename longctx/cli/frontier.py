@@ -6,16 +6,14 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from longctx.adaptive import STEP, find_frontier
-from longctx.cli._options import engine_options, json_option, sample_options, sweep_fields
-from longctx.cli.run import Interrupts, default_name, say
+from longctx.cli._long import Interrupts, say
+from longctx.cli._options import Asked, engine_options, json_option, sample_options, sweep_argument, takes_sweep
 from longctx.run import Interrupted
 from longctx.steps import steps
-from longctx.sweep import Sweep, read_sweep
 from longctx.units import parse_count
 
 
@@ -26,7 +24,7 @@ from longctx.units import parse_count
       longctx frontier --corpus path/to/contracts --length 4K,128K --model path/to/model --density 0,4 --budget 50M
     """
 )
-@click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
+@sweep_argument
 @sample_options
 @engine_options
 @click.option("--accuracy", type=float, default=0.9, show_default=True, help="That is asked for at every depth.")
@@ -37,30 +35,21 @@ from longctx.units import parse_count
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; runs/frontier-NAME by default.")
 @json_option
+@takes_sweep
 def command(
-    sweep: str | None,
-    generators: tuple[Path, ...],
-    corpora_folders: tuple[Path, ...],
-    out: Path | None,
-    accuracy: float,
-    confidence: float,
-    budget: str,
-    step: float,
-    as_json: bool,
-    **given: Any,
+    asked: Asked, out: Path | None, accuracy: float, confidence: float, budget: str, step: float, as_json: bool
 ) -> None:
     """Find the longest length at which accuracy is high enough at the worst depth.
 
     Two lengths are the ends of the search; more are searched as they are. Prompt tokens are spent where they decide
     most. The same command again, with a larger budget for example, goes on from what is answered.
     """
-    asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
-    path = out or Path("runs") / f"frontier-{Path(sweep).stem if sweep else default_name(asked)}"
+    path = out or Path("runs") / f"frontier-{asked.name}"
     try:
         with Interrupts():
             found = find_frontier(
-                asked, path, accuracy=accuracy, confidence=confidence, budget=parse_count(budget), step=step,
-                generators=generators, corpora=corpora_folders, note=say, steps=steps,
+                asked.sweep, path, accuracy=accuracy, confidence=confidence, budget=parse_count(budget), step=step,
+                generators=asked.generators, corpora=asked.corpora, note=say, steps=steps,
             )  # fmt: skip
     except Interrupted as stopped:
         kept = f"{stopped.summary.answered:,} answers are kept"

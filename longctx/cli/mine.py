@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from longctx import sources
-from longctx.cli._options import json_option
+from longctx.cli._options import corpora_option, json_option
 from longctx.mining import KINDS, MinedFact, mine, read_csv, to_csv
 from longctx.steps import steps
 from longctx.types import FileReport
@@ -46,13 +46,7 @@ _SHOWN = 20  # facts that are printed where no table is written
 @click.option(
     "--length", default="128K", show_default=True, help="Longest prompt that a synthetic corpus should serve."
 )
-@click.option(
-    "--corpora",
-    "extra",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with further corpora.",
-)
+@corpora_option
 @json_option
 def command(
     source: str,
@@ -62,7 +56,7 @@ def command(
     limit: int | None,
     edit: str,
     length: str,
-    extra: tuple[Path, ...],
+    corpora_folders: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Find facts in documents, each with a question that only its place answers.
@@ -73,7 +67,7 @@ def command(
     """
     wanted = parse_list(kinds) or list(KINDS)
     with steps() as progress:
-        reading = sources.read(sources.find_source(source, extra), 6 * parse_count(length), progress)
+        reading = sources.read(sources.find_source(source, corpora_folders), 6 * parse_count(length), progress)
         if table:
             found = [fact for fact in read_csv(table, reading.documents) if fact.kind in wanted]
         else:

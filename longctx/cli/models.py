@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, replace
 from typing import Any
 
 import click
 
-from longctx.cli._options import YARN, json_option
+from longctx.cli._options import json_option, window_options
 from longctx.models import ModelFolder, available, config_here, read_config, resolve
 from longctx.profiles import Profile, find_profile
-from longctx.types import Sampling
+from longctx.serving import flags
 from longctx.units import parse_count
 from longctx.visible import visible
-from longctx.yarn import YarnPlan, plan_window
+from longctx.yarn import YarnPlan, plan_window, text_part
 
 _ANY = 10_000.0  # stands for a theta that is not known; never shown
+_NO_CHUNKS = (
+    "vLLM 0.32 has no attention backend for this model's dual chunk attention and does not start it as it is. Up to "
+    "262,144 tokens it needs none: --engine-arg 'hf_overrides={\"dual_chunk_attention_config\": null}', with "
+    "sparse_attention_config.json out of its folder."
+)
 
 
 @click.group(
@@ -48,15 +54,7 @@ def command(context: click.Context, as_json: bool) -> None:
 @command.command(epilog="Example: longctx models show path/to/model --length 128K --yarn auto")
 @click.argument("name", metavar="NAME|FOLDER|ID")
 @click.option("--length", help="Tokens of the longest prompt, such as 128K; by default what the window holds.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=Sampling().max_tokens,
-    show_default=True,
-    help="Output tokens at most.",
-)
-@click.option("--yarn", default="auto", show_default=True, metavar=YARN, help="Stretch the window?")
-@click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
+@window_options
 @json_option
 def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescale: bool, as_json: bool) -> None:
     """Show what would be used for a model, and the arguments that vLLM would get for a length."""
@@ -69,15 +67,23 @@ def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescal
         plan = replace(plan, hf_overrides=_without_theta(plan.hf_overrides))
     arguments = {"model": model.path, "max_model_len": plan.window}
     arguments |= {"hf_overrides": plan.hf_overrides} if plan.hf_overrides else {}
-    cautions = _cautions(plan, profile, config_is_here=bool(config_here(model)), unknown_theta=unknown_theta)
+    cautions = _cautions(
+        plan,
+        profile,
+        max_tokens,
+        config_is_here=bool(config_here(model)),
+        unknown_theta=unknown_theta,
+        chunked="dual_chunk_attention_config" in text_part(config)[1],
+    )
     if as_json:
         shown = _as_json(model) | {"length": asked, "engine_args": arguments, "yarn": asdict(plan)}
         shown |= {"profile": profile.to_json() if profile else None, "cautions": cautions}
         click.echo(json.dumps(shown, indent=2))
     else:
-        click.echo(_text(_about(model) | _published(profile) | _planned(asked, plan)))
+        click.echo(_text(_about(model) | _published(profile, model.name) | _planned(asked, plan)))
         click.echo("".join(f"\nCaution: {caution}" for caution in cautions))
-        click.echo(f"vllm.LLM(**{arguments!r})")
+        click.echo(f"In Python: vllm.LLM(**{arguments!r})")
+        click.echo(f"As a server: {shlex.join(['vllm', 'serve', model.path, *flags(arguments)])}")
 
 
 def _config(model: ModelFolder, profile: Profile | None) -> tuple[dict[str, Any], bool]:
@@ -97,7 +103,15 @@ def _without_theta(overrides: dict[str, Any]) -> dict[str, Any]:
     return overrides | {"rope_parameters": rope | {"rope_theta": None}} if rope else overrides
 
 
-def _cautions(plan: YarnPlan, profile: Profile | None, config_is_here: bool, unknown_theta: bool) -> list[str]:
+def _cautions(
+    plan: YarnPlan,
+    profile: Profile | None,
+    max_tokens: int,
+    *,
+    config_is_here: bool,
+    unknown_theta: bool,
+    chunked: bool,
+) -> list[str]:
     said = []
     if profile and not config_is_here:
         said.append("the model is not here: these arguments rest on its profile, and its own config.json may differ.")
@@ -108,8 +122,11 @@ def _cautions(plan: YarnPlan, profile: Profile | None, config_is_here: bool, unk
         said.append("the publisher states no YaRN for this model.")
     if published and plan.window > published["length"]:
         said.append(
-            f"{plan.window:,} tokens are more than the {published['length']:,} that the publisher states with YaRN."
+            f"{plan.window:,} tokens are more than the {published['length']:,} that the publisher states with YaRN: "
+            f"prompts of up to {published['length'] - max_tokens:,} stay within."
         )
+    if chunked:
+        said.append(_NO_CHUNKS)
     return said
 
 
@@ -132,7 +149,7 @@ def _about(model: ModelFolder) -> dict[str, str]:
     }
 
 
-def _published(profile: Profile | None) -> dict[str, str]:
+def _published(profile: Profile | None, name: str) -> dict[str, str]:
     """What the publisher says, as far as the profile knows it."""
     if not profile:
         return {}
@@ -146,13 +163,13 @@ def _published(profile: Profile | None) -> dict[str, str]:
         said["thinking"] = f"{thinking['default']} by default, between {thinking['open']} and {thinking['close']}{ways}"
     if profile.sampling:
         said["sampling"] = ", ".join(f"{name} {value}" for name, value in profile.sampling.items())
-    for name, size in profile.parameters.items():
-        active = f", {size['active']} active" if "active" in size else ""
-        said[f"  {name}"] = f"{size['total']} parameters{active}"
+    if size := profile.parameters.get(name.rpartition("/")[2]):
+        said["parameters"] = f"{size['total']}{', ' + size['active'] + ' active' if 'active' in size else ''}"
     said |= {f"note {number}": note for number, note in enumerate(profile.notes, 1)}
     if profile.unverified:
         said["not verified"] = "; ".join(profile.unverified)
-    said["read"] = ", ".join(sorted({str(source["url"]) for source in profile.sources}))
+    urls = sorted({str(source["url"]) for source in profile.sources})
+    said |= {f"read {number}": url for number, url in enumerate(urls, 1)}
     return said
 
 

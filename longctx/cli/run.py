@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-import signal
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from longctx.backends import DOUBLES
-from longctx.cli._options import engine_options, json_option, sample_options, sweep_fields
+from longctx.cli._long import Interrupts, say
+from longctx.cli._options import Asked, engine_options, json_option, sample_options, sweep_argument, takes_sweep
 from longctx.cost import Prices
 from longctx.errors import RunError, UsageError
-from longctx.progress import Progress, duration
+from longctx.progress import duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
 from longctx.steps import steps
-from longctx.sweep import Sweep, read_sweep
 from longctx.visible import clip, visible
 
 
@@ -33,7 +30,7 @@ from longctx.visible import clip, visible
       longctx run niah --backend openai --base-url http://127.0.0.1:8000/v1 --model smollm2-135m
     """
 )
-@click.argument("sweep", required=False, metavar="[PRESET|SWEEP.toml]")
+@sweep_argument
 @click.option("--from", "source", metavar="FILE", help="Ask the samples of this file, as they are.")
 @sample_options
 @engine_options
@@ -50,39 +47,31 @@ from longctx.visible import clip, visible
     help="In the end, answer N samples with an empty and with a warm prefix cache and compare.",
 )
 @json_option
+@takes_sweep
 def command(
-    sweep: str | None,
-    generators: tuple[Path, ...],
-    corpora_folders: tuple[Path, ...],
-    out: Path | None,
-    dry_run: bool,
-    prices: Path | None,
-    verify_cache: int,
-    as_json: bool,
-    **given: Any,
+    asked: Asked, out: Path | None, dry_run: bool, prices: Path | None, verify_cache: int, as_json: bool
 ) -> None:
     """Build samples, ask a model, record every answer.
 
     A sweep is a preset (demo, niah, ruler, mrcr, domains, yarn) or a TOML file; options override its fields, and do
     without it. The same command again goes on where a run was interrupted and asks nothing twice.
     """
-    asked = Sweep.from_fields(read_sweep(sweep) if sweep else {}, sweep_fields(given))
-    folders: dict[str, Any] = {"generators": generators, "corpora": corpora_folders}
+    folders: dict[str, Any] = {"generators": asked.generators, "corpora": asked.corpora}
     if prices and not dry_run:
         raise UsageError("--prices goes with --dry-run.")
     if dry_run:
         folders["prices"] = Prices.read(prices) if prices else None
-        found = preview(asked, **folders, note=say, steps=steps)
+        found = preview(asked.sweep, **folders, note=say, steps=steps)
         click.echo(json.dumps(found.to_json()) if as_json else _preview_text(found))
         return
-    path = out or Path("runs") / (Path(sweep).stem if sweep else default_name(asked))
+    path = out or Path("runs") / asked.name
     go_on = ["longctx", "run", str(path / "sweep.toml"), "--out", str(path)]
-    for option, chosen in (("--generators", generators), ("--corpora", corpora_folders)):
+    for option, chosen in (("--generators", asked.generators), ("--corpora", asked.corpora)):
         go_on += [word for folder in chosen for word in (option, str(folder))]
     try:
         with Interrupts() as interrupts:
             summary = run(
-                asked, path, **folders, watch=interrupts.watch, note=say, steps=steps, verify_cache=verify_cache
+                asked.sweep, path, **folders, watch=interrupts.watch, note=say, steps=steps, verify_cache=verify_cache
             )
     except Interrupted as stopped:
         done = f"{stopped.summary.answered:,} of {stopped.summary.samples:,} samples are answered and kept"
@@ -95,57 +84,6 @@ def command(
             f"{summary.failed:,} of {summary.samples:,} calls failed (one of them: {one}). "
             f"To ask these again: {shlex.join(go_on)}"
         )
-
-
-def default_name(sweep: Sweep) -> str:
-    """Name for a run that was given none: what is asked, over what, of what."""
-    answerer = sweep.backend if sweep.backend in DOUBLES else sweep.model
-    asked = [Path(sweep.source).stem] if sweep.source else [*sweep.tasks, *sweep.sources()]
-    words = [*asked, Path(answerer).name]
-    return "-".join("".join(c if c.isalnum() or c in "._" else "_" for c in word) for word in words)[:120]
-
-
-def say(message: str) -> None:
-    """Tell on stderr what begins or how far it is."""
-    click.echo(f"longctx: {message}", err=True)
-
-
-class Interrupts:
-    """Lets SIGINT and SIGTERM end a run, also where Python swallows the exception that they raise.
-
-    An exception inside a callback of the interpreter's own is printed and forgotten: the next record raises it again.
-    """
-
-    def __init__(self) -> None:
-        self._told = False
-
-    def __enter__(self) -> Interrupts:
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        for number, handler in self._before.items():
-            if handler != signal.SIG_IGN:  # as nohup and shells want it for what runs in the background
-                signal.signal(number, self._tell)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _tell(self, *_: object) -> None:
-        self._told = True
-        raise KeyboardInterrupt
-
-    def watch(self, *arguments: Any, **options: Any) -> Progress:
-        """A progress display that looks after every record whether the run was told to end."""
-        progress = Progress(*arguments, **options)
-        update = progress.update
-
-        def update_and_look(record: Mapping[str, Any]) -> None:
-            update(record)
-            if self._told:
-                raise KeyboardInterrupt
-
-        progress.update = update_and_look  # type: ignore[method-assign]
-        return progress
 
 
 def _as_json(summary: Summary) -> dict[str, Any]:

@@ -9,14 +9,22 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from longctx.cli._options import YARN, engine_argument_option, json_option
+from longctx.cli._long import say
+from longctx.cli._options import api_key_option, engine_argument_option, json_option, window_options
 from longctx.errors import BackendError, UsageError
 from longctx.types import Sampling
 from longctx.units import parse_count
+from longctx.visible import clip, visible
+
+if TYPE_CHECKING:
+    from longctx.serving import Running
+
+_EVERY_S = 30.0  # between two signs of life
+_OF_STARTING = ("host", "port", "wait", "yarn", "allow_rescale", "engine")
 
 
 @click.command(
@@ -29,22 +37,17 @@ from longctx.units import parse_count
 )
 @click.argument("model")
 @click.option("--length", required=True, help="Tokens of the longest prompt, such as 128K.")
-@click.option(
-    "--max-tokens",
-    type=click.IntRange(min=1),
-    default=Sampling().max_tokens,
-    show_default=True,
-    help="Output tokens at most.",
-)
-@click.option("--yarn", default="auto", show_default=True, metavar=YARN, help="Stretch the window?")
-@click.option("--allow-rescale", is_flag=True, help="YaRN may replace a scaling that the model has.")
+@window_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--attach", metavar="URL", help="Start nothing: check that the server there has what is needed.")
 @click.option("--wait", type=float, default=1800.0, show_default=True, help="Seconds that it may take to start.")
+@api_key_option
 @engine_argument_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
     model: str,
     length: str,
     max_tokens: int,
@@ -54,6 +57,7 @@ def command(
     port: int,
     attach: str | None,
     wait: float,
+    api_key_env: str | None,
     engine: dict[str, Any] | None,
     as_json: bool,
 ) -> None:
@@ -63,8 +67,9 @@ def command(
     openai` does.
     """
     asked = parse_count(length)
+    _refuse_what_is_not_meant(context, _OF_STARTING if attach else ("api_key_env",), attach)
     if attach:
-        about = _look_at(attach, model, asked + max_tokens)
+        about = _look_at(attach, model, asked + max_tokens, api_key_env)
         click.echo(json.dumps(about) if as_json else _attached(about, model))
         return
     from longctx.models import read_config, resolve
@@ -77,12 +82,12 @@ def command(
     chosen = _free_port(host, port)
     words = server_command(folder.path, folder.name, plan, config, host=host, port=chosen, engine_args=engine or {})
     log = Path(tempfile.mkstemp(prefix="longctx-serve-", suffix=".log")[1])
-    _say(shlex.join(words))
-    _say(f"what the server says goes to {log}")
+    say(shlex.join(words))
+    say(f"what the server says goes to {log}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, so that the server ends too
     signal.signal(signal.SIGHUP, signal.default_int_handler)
     with Running(words, host, chosen, log) as server:
-        server.wait_until_it_answers(wait)
+        server.wait_until_it_answers(wait, SignsOfLife(server).look)
         about = {
             "base_url": server.url,
             "model": folder.name,
@@ -98,26 +103,57 @@ def command(
         raise BackendError(f"The server ended with code {server.process.returncode}; what it said is in {log}.")
 
 
-def _look_at(url: str, model: str, window: int) -> dict[str, Any]:
+class SignsOfLife:
+    """Tells from time to time that a server is still starting, and what it said last."""
+
+    def __init__(self, server: Running) -> None:
+        self._server, self._began = server, time.monotonic()
+        self._next_s = _EVERY_S
+
+    def look(self) -> None:
+        """Say something if it is time."""
+        passed = time.monotonic() - self._began
+        if passed >= self._next_s:
+            self._next_s = passed + _EVERY_S
+            say(f"still starting after {passed:.0f} s: {clip(visible(self._server.last_line()), 200)}")
+
+
+def _refuse_what_is_not_meant(context: click.Context, options: tuple[str, ...], attach: str | None) -> None:
+    for name in options:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            option = next(one.opts[0] for one in context.command.params if one.name == name)
+            why = "with --attach nothing is started" if attach else "it goes with --attach"
+            raise UsageError(f"{option} has no effect here: {why}.")
+
+
+def _look_at(url: str, model: str, window: int, api_key_env: str | None) -> dict[str, Any]:
     """Whether a running server has the model and the window; what the backend finds when a run begins."""
     from longctx.backends import prepare_backend
 
+    arguments = {"base_url": url} | ({"api_key_env": api_key_env} if api_key_env else {})
     backend = prepare_backend(
-        "openai", model=model, length=window - 1, sampling=Sampling(max_tokens=1), engine_args={"base_url": url}
+        "openai", model=model, length=window - 1, sampling=Sampling(max_tokens=1), engine_args=arguments
     ).start()
     try:
         described = backend.describe()
     finally:
         backend.close()
     server = described["servers"][0]
-    return {"base_url": url, "model": model, "max_model_len": server.get("max_model_len"), "api": described["api"]}
+    return {
+        "base_url": server["base_url"],
+        "model": model,
+        "lists_models": server.get("lists_models", True),
+        "max_model_len": server.get("max_model_len"),
+        "api": described["api"],
+    }
 
 
 def _attached(about: dict[str, Any], model: str) -> str:
     window = about["max_model_len"]
     holds = f"its window is {window:,} tokens" if window else "it does not say how long its window is"
     ids = "it takes token ids" if about["api"] == "completions" else "it takes messages, not token ids"
-    return f"{about['base_url']} serves {model}: {holds}, {ids}.\n{_next(about)}"
+    serves = f"serves {model}" if about["lists_models"] else f"lists no models, and the first call will show {model}"
+    return f"{about['base_url']} {serves}: {holds}, {ids}.\n{_next(about)}"
 
 
 def _ready(about: dict[str, Any]) -> str:
@@ -138,7 +174,3 @@ def _free_port(host: str, port: int) -> int:
         except OSError as error:
             raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}. Another one: --port 0.") from None
         return int(probe.getsockname()[1])
-
-
-def _say(message: str) -> None:
-    click.echo(f"longctx: {message}", err=True)

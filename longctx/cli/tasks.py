@@ -8,17 +8,12 @@ from pathlib import Path
 
 import click
 
-from longctx.cli._options import json_option
+from longctx.cli._options import generators_option, json_option
 from longctx.tasks import find_tasks
 
 
 @click.command(epilog="\b\nExample:\n  longctx tasks --json")
-@click.option(
-    "--generators",
-    multiple=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="Folder with further tasks.",
-)
+@generators_option
 @json_option
 def command(generators: tuple[Path, ...], as_json: bool) -> None:
     """List what can be asked: one line and one example each."""
