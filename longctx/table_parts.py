@@ -27,7 +27,7 @@ from longctx import record_blocks, records
 from longctx.columns import COLUMNS
 from longctx.messages import environment, receive, send
 
-PART = 128 << 20  # bytes of records.jsonl for each kept stretch
+PART = 64 << 20  # bytes of records.jsonl for each kept stretch
 BLOCK = 2 << 20  # that are parsed at once: what fits into a processor's cache
 _ENDS = 1 << 16
 _FORMAT = hashlib.sha256(json.dumps([2, COLUMNS]).encode()).hexdigest()[:16]
@@ -88,7 +88,7 @@ def read(
                         lines, tables = parse(file, path, begin, end, line, block, more=True)
                         data = packed(tables)
                     found = Stretch(begin, end, lines, _ends(file, begin, end))
-                    _keep(folder, found, data, kept)
+                    data = folder / found.name if _keep(folder, found, data, kept) else data
                 assert found is not None
                 kept.append(found)
                 line += found.lines
@@ -137,7 +137,7 @@ def packed(tables: Sequence[pa.Table]) -> bytes:
     """Tables as the bytes of one Arrow file."""
     sink = pa.BufferOutputStream()
     whole = pa.concat_tables([*tables, record_blocks.SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
-    with pa.ipc.new_file(sink, record_blocks.SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+    with pa.ipc.new_file(sink, record_blocks.SCHEMA) as writer:  # not compressed: what is mapped costs nothing to load
         writer.write_table(whole)
     return sink.getvalue().to_pybytes()
 
@@ -270,8 +270,8 @@ def _index(folder: Path) -> list[Stretch]:
     return []
 
 
-def _keep(folder: Path, stretch: Stretch, data: bytes, before: Sequence[Stretch]) -> None:
-    """Keep a stretch, where it can be."""
+def _keep(folder: Path, stretch: Stretch, data: bytes, before: Sequence[Stretch]) -> bool:
+    """Keep a stretch; False where it cannot be."""
     draft = folder / f".{os.getpid()}-{stretch.name}"
     try:
         if not before and not _index(folder):
@@ -285,3 +285,5 @@ def _keep(folder: Path, stretch: Stretch, data: bytes, before: Sequence[Stretch]
     except OSError:
         with contextlib.suppress(OSError):
             draft.unlink()
+        return False
+    return True

@@ -42,7 +42,8 @@ def _without_pandas() -> None:
     """Have pyarrow decide now that a list is no pandas object: it would import pandas to ask, which takes a second."""
     modules: dict[str, Any] = sys.modules
     modules["pandas"] = None
-    pa.array([0])
+    with contextlib.suppress(AttributeError, ImportError):
+        pa.array([0])
     del modules["pandas"]
 
 
