@@ -7,6 +7,7 @@ What the table does not hold is skipped without being made into objects: most of
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -81,20 +82,18 @@ def _table(found: list[Any]) -> pa.Table | None:
     columns |= _picked(columns)
     for name in ("co_needles", "distractors"):
         columns[f"n_{name}"] = [len(one) if one else 0 for one in columns[name]]
-    columns["run"], columns["double"] = [""] * len(found), [False] * len(found)
-    arrays = {name: _array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names}
-
-    failed = pc.equal(columns["outcome"], "error")
-    if not pc.all(pc.or_(pc.is_valid(arrays["score"]), failed)).as_py():
+    failed = [outcome == "error" for outcome in columns["outcome"]]
+    if not all(map(operator.or_, failed, (score is not None for score in columns["score"]))):
         return None
-    arrays["score"] = pc.if_else(failed, pa.scalar(None, pa.float64()), arrays["score"])
+    if any(failed):
+        columns["score"] = [None if no else score for no, score in zip(failed, columns["score"], strict=True)]
+    columns["run"], columns["double"] = [""] * len(found), [False] * len(found)
     if "truncated" in columns["outcome"]:
-        outcomes = [
+        columns["outcome"] = [
             "truncated_thinking" if outcome == "truncated" and why == THINKING else outcome
             for outcome, why in zip(columns["outcome"], columns["explanation"], strict=True)
         ]
-        arrays["outcome"] = pa.array(outcomes, _REPEATS)
-    return pa.table(arrays, schema=SCHEMA)
+    return pa.table([_array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA)
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
