@@ -48,7 +48,9 @@ def lines(run: Path, co_needles: bool, count: int) -> Iterator[bytes]:
         texts = {name: f"{record[name]} #@{name}@" for name in ("question", "output_text")}
         numbers = {name: f"@{name}@" for name in ("length", "depth_asked", "depth", "seed", "score")}
         names = {name: f"@{name}@" for name in ("id", "cell", "haystack", "sha256", "outcome", "target")}
-        record |= texts | names | numbers | {"length_asked": "@length@", "co_needles": record["co_needles"] * co_needles}
+        record |= (
+            texts | names | numbers | {"length_asked": "@length@", "co_needles": record["co_needles"] * co_needles}
+        )
         form = json.dumps(record, ensure_ascii=False).replace("%", "%%") + "\n"
         for name in numbers:
             form = form.replace(f'"@{name}@"', f"%({name})s")
@@ -111,7 +113,9 @@ def main() -> None:
     """Make, measure, print."""
     options = argparse.ArgumentParser(description="How long a million records take to load and to summarise.")
     options.add_argument("--records", type=int, default=1_000_000)
-    options.add_argument("--run", type=Path, default=ROOT / "notebooks" / "data" / "base", help="whose records to repeat")
+    options.add_argument(
+        "--run", type=Path, default=ROOT / "notebooks" / "data" / "base", help="whose records to repeat"
+    )
     options.add_argument("--folder", type=Path, help="keep the runs here, and take those that are there")
     given = options.parse_args()
     temporary = tempfile.TemporaryDirectory()

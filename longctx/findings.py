@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 SMALL = 10  # answers a cell below which its interval is wider than 0.5 in the middle
 
+_LOST = {
+    "truncated_thinking": "the output budget ended while the model was thinking",
+    "truncated": "the output budget ended before a right answer",
+    "empty": "there was no output",
+}
+"""Outcomes that may be the settings' fault rather than the model's."""
+
 
 def planned(manifest: Mapping[str, Any]) -> int | None:
     """Samples with a haystack that the run set out to ask; None where it does not say."""
@@ -74,12 +81,9 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
     found = stats.summary(frame)
     if found["errors"]:
         said.append(f"{found['errors']:,} calls failed. They are no answers, enter no accuracy, and are listed below.")
-    for outcome, why in (
-        ("truncated", "the output budget ended before a right answer"),
-        ("empty", "there was no output"),
-    ):
-        if found[outcome]:
-            said.append(f"{found[outcome]:,} answers count as not right because {why} ({outcome}).")
+    for outcome, why in _LOST.items():
+        if lost := int((frame["outcome"] == outcome).sum()):
+            said.append(f"{lost:,} answers count as not right because {why} ({outcome}).")
     counts = stats.cells(frame, ["task", "density", "length", "depth"])["n"]
     fewest = counts[counts > 0].min() if found["n"] else SMALL
     if fewest < SMALL:

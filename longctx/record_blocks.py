@@ -41,10 +41,10 @@ def _struct(name: str, fields: Sequence[tuple[str, Any]]) -> Any:
     return msgspec.defstruct(name, [(field, kind, None) for field, kind in fields], gc=False)
 
 
-_Needle = _struct("_Needle", [(name, _KINDS[COLUMNS[f"needle_{name}"][0]]) for name in _NEEDLE])
-_Distractor = _struct("_Distractor", [("tier", str | None), ("start", int | None)])
-_Counted = _struct("_Counted", [])
-_Extra = _struct("_Extra", [(name, _KINDS[COLUMNS[name][0]]) for name in EXTRA])
+_Needle: Any = _struct("_Needle", [(name, _KINDS[COLUMNS[f"needle_{name}"][0]]) for name in _NEEDLE])
+_Distractor: Any = _struct("_Distractor", [("tier", str | None), ("start", int | None)])
+_Counted: Any = _struct("_Counted", [])
+_Extra: Any = _struct("_Extra", [(name, _KINDS[COLUMNS[name][0]]) for name in EXTRA])
 _FIELDS: dict[str, Any] = {
     **{name: _KINDS[kind] for name, (kind, _) in COLUMNS.items() if name not in _MADE and not name.startswith(_FOUND)},
     **{"id": str, "task": str, "length_asked": int, "outcome": Outcome},

@@ -56,9 +56,7 @@ class Stretch:
         return f"{self.begin:015}.arrow"
 
 
-def read(
-    path: Path, columns: Sequence[str] | None = None, part: int = PART, block: int = BLOCK
-) -> Iterator[pa.Table]:
+def read(path: Path, columns: Sequence[str] | None = None, part: int = PART, block: int = BLOCK) -> Iterator[pa.Table]:
     """Tables of `record_blocks.SCHEMA` in the order of the lines.
 
     Args:
@@ -139,7 +137,7 @@ def packed(tables: Sequence[pa.Table]) -> bytes:
     whole = pa.concat_tables([*tables, record_blocks.SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
     with pa.ipc.new_file(sink, record_blocks.SCHEMA) as writer:  # not compressed: what is mapped costs nothing to load
         writer.write_table(whole)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue().to_pybytes())
 
 
 def unpacked(source: Path | bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -165,7 +163,10 @@ class _Workers:
             with contextlib.suppress(OSError):
                 self._all.append(
                     subprocess.Popen(
-                        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                        _COMMAND,
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.DEVNULL,
                         env=environment(),
                     )  # fmt: skip
                 )

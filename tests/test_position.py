@@ -83,7 +83,7 @@ def test_lost_in_the_middle_is_a_paired_t_test() -> None:
     found = row(stats.lost_in_the_middle(frame), "contrast", "lost in the middle")
     assert found["p"] == pytest.approx(ttest_rel(ends, middle).pvalue)
     assert found["points"] == pytest.approx(100 * (ends - middle).mean())
-    assert found[["design", "haystacks"]].tolist() == ["paired", 60]
+    assert found[["design", "clusters"]].tolist() == ["paired", 60]
 
 
 def test_primacy_and_recency_apart() -> None:

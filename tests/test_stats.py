@@ -56,10 +56,11 @@ def test_cells_by_hand(tmp_path: Path) -> None:
         "empty",
         "errors",
         "haystacks",
+        "clusters",
         "deff",
     ]
     assert cells.iloc[0].tolist()[:5] == [1024, 0.5, 4, 1, 0.25]
-    assert cells.iloc[0].tolist()[7:] == [0, 1, 1, 1, 4, 1]
+    assert cells.iloc[0].tolist()[7:] == [0, 1, 1, 1, 4, 4, 1]
     assert cells.loc[0, ["low", "high"]].tolist() == pytest.approx(by_formula(1, 4))
     assert stats.cells(frame, []).iloc[0]["n"] == 8
 
