@@ -172,7 +172,6 @@ def mean(length: float) -> float:
 
 def effective(rng: np.random.Generator, runs: int) -> Iterator[Row]:
     """Intervals of effective lengths."""
-
     for question, haystack, n in ((0.0, 0.0, 20), (0.2, 0.2, 20), (0.2, 0.2, 60)):
         frame = simulate(rng, TRUTH, runs, n=n, question=question, haystack=haystack)
         found = [stats.threshold(part, 0.6) for part in each(frame)]

@@ -193,19 +193,31 @@ def _served(frame: pd.DataFrame) -> list[str]:
 def _shared(frame: pd.DataFrame) -> list[str]:
     """Where one haystack is asked about more than once, its answers may stand and fall together."""
     answered = frame[(frame["outcome"] != "error") & (frame["haystack"] != "")]
-    haystacks = answered["haystack"].nunique()
-    said = []
+    haystacks, said = answered["haystack"].nunique(), []
+    total = stats.cells(frame, []).iloc[0]
     if haystacks < len(answered):
-        effect = stats.cells(frame, [])["deff"].iloc[0]
         said.append(
             f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals allow for answers about one "
-            f"haystack that succeed or fail together: over all samples, design effect {effect:.2f}."
+            f"haystack that succeed or fail together: over all samples, design effect {total['deff']:.2f}."
         )
+    said += _recurring(total)
     prompts = answered[answered["sha256"] != ""]
     again = prompts.duplicated(["run", "model", "sha256"]).sum()
     if again:
         said.append(f"{again:,} of {len(prompts):,} answers are to a prompt that was asked before, word for word.")
     return said
+
+
+def _recurring(total: Any) -> list[str]:
+    """Where the same facts recur at several lengths or densities, rows over these have fewer independent answers."""
+    seeds = int(total["clusters"])
+    if seeds >= total["haystacks"]:
+        return []
+    said = (
+        f"Each seed asks about the same facts at every length and density: rows over several of these count {seeds:,} "
+        f"pairs of a corpus and a seed as independent, not {int(total['haystacks']):,} haystacks."
+    )
+    return [said + (" So few say little about others: ask more samples." if seeds < stats.FEW else "")]
 
 
 def _placed(frame: pd.DataFrame) -> list[str]:

@@ -322,6 +322,11 @@ def test_headline_is_honest_about_what_is_missing(tmp_path: Path) -> None:
             "60 answers count as not right because the output budget",
         ),
         (
+            {"answer": lambda *_: WRONG | {"outcome": "truncated_thinking"}},
+            "60 answers count as not right because the output budget ended while the model was thinking",
+        ),
+        ({}, "over several of these count 4 pairs of a corpus and a seed as independent, not 12 haystacks. So few say"),
+        (
             {"answer": lambda *_: WRONG | {"outcome": "empty"}},
             "60 answers count as not right because there was no output",
         ),

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 from factories import ERROR, RIGHT, WRONG, make_run, record
 
-from longctx import record_blocks, records, table, table_parts
+from longctx import record_blocks, records, stats, table, table_parts
 from longctx.errors import RunError, UsageError
 
 
@@ -230,6 +232,38 @@ def test_damage_is_named_in_a_later_stretch_too(tmp_path: Path) -> None:
     (run / "records.jsonl").write_text("".join(written))
     with pytest.raises(RunError, match="line 41 is not JSON"):
         parts_of(run, 20_000)
+
+
+def test_workers_parse_stretches_and_damage_is_still_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    direct = parts_of(run, 1 << 30)
+    here = table_parts.parse
+    parsed: list[int] = []  # where stretches begin that this process parses
+
+    def parse(file: IO[bytes], path: Path, begin: int, *rest: Any, **more: Any) -> Any:
+        parsed.append(begin)
+        return here(file, path, begin, *rest, **more)
+
+    monkeypatch.setattr(table_parts, "parse", parse)
+    pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
+    assert len(parsed) == 1 and len(list((run / ".table").glob("*.arrow"))) > 2  # the rest at the end
+    shutil.rmtree(run / ".table")
+    monkeypatch.setattr(table_parts, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)  # workers that cannot be started
+
+
+def test_only_the_columns_that_are_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=2, densities=(0.0, 20.0), variant={"tier": "entity"})
+    every, some = table.load(run), table.load(run, columns=["score", "length_asked"])
+    assert list(some) == ["run", "id", "backend", "double", "control", "length_asked", "score", "variant.tier"]
+    pd.testing.assert_frame_equal(some, every[list(some)])
+    for by in (["length", "depth"], ["task", "seed"], []):
+        columns = stats.needed(by)
+        assert columns is not None
+        pd.testing.assert_frame_equal(stats.cells(table.load(run, columns=columns), by), stats.cells(every, by))
+    assert stats.needed(["variant.tier"]) is None
+    with pytest.raises(UsageError, match="Did you mean 'outcome'"):
+        table.load(run, columns=["outcom"])
 
 
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longctx.columns import COLUMNS
 from longctx.errors import UsageError, unknown
 from longctx.stats.intervals import Codes, bootstrap, design_effects, effective_n, wilson
 
@@ -28,6 +29,14 @@ _HIDDEN = {*TEXTS, "score", "needles", "co_needles", "distractors", "variant", "
 def groupable(frame: pd.DataFrame) -> list[str]:
     """Columns that samples can be grouped by."""
     return [*ASKED, *(name for name in frame.columns if name not in _HIDDEN and name not in ASKED)]
+
+
+def needed(by: Sequence[str]) -> list[str] | None:
+    """Columns of the table that `cells` by these reads; None where that takes all: one is no documented column."""
+    names = [ASKED.get(name, name) for name in by]
+    if set(names) - (set(COLUMNS) - _HIDDEN):
+        return None
+    return [*names, "outcome", "score", "haystack", "corpus", "seed"]
 
 
 def asked(frame: pd.DataFrame) -> pd.DataFrame:
@@ -148,14 +157,15 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
 
 
 def _haystacks(frame: pd.DataFrame, code: Codes, groups: int) -> Codes:
-    """Haystacks in each group."""
+    """Haystacks in each group; controls have none."""
     import pandas as pd
 
     if "haystack" not in frame:
-        return np.bincount(code, minlength=groups)
-    hay, known = pd.factorize(frame["haystack"].replace("", np.nan))
-    different = np.unique((code * max(len(known), 1) + hay)[hay >= 0]) // max(len(known), 1)
-    return np.bincount(different, minlength=groups) + np.bincount(code[hay < 0], minlength=groups)
+        return np.zeros(groups, int)
+    hay, known = pd.factorize(frame["haystack"])
+    some = (frame["haystack"] != "").to_numpy() & (hay >= 0)
+    different = np.unique((code * max(len(known), 1) + hay)[some]) // max(len(known), 1)
+    return np.bincount(different, minlength=groups)
 
 
 def summary(frame: pd.DataFrame) -> dict[str, Any]:
