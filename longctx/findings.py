@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 SMALL = 10  # answers a cell below which its interval is wider than 0.5 in the middle
 
+_LOST = {
+    "truncated_thinking": "the output budget ended while the model was thinking",
+    "truncated": "the output budget ended before a right answer",
+    "empty": "there was no output",
+}
+"""Outcomes that may be the settings' fault rather than the model's."""
+
 
 def planned(manifest: Mapping[str, Any]) -> int | None:
     """Samples with a haystack that the run set out to ask; None where it does not say."""
@@ -74,12 +81,9 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
     found = stats.summary(frame)
     if found["errors"]:
         said.append(f"{found['errors']:,} calls failed. They are no answers, enter no accuracy, and are listed below.")
-    for outcome, why in (
-        ("truncated", "the output budget ended before a right answer"),
-        ("empty", "there was no output"),
-    ):
-        if found[outcome]:
-            said.append(f"{found[outcome]:,} answers count as not right because {why} ({outcome}).")
+    for outcome, why in _LOST.items():
+        if lost := int((frame["outcome"] == outcome).sum()):
+            said.append(f"{lost:,} answers count as not right because {why} ({outcome}).")
     counts = stats.cells(frame, ["task", "density", "length", "depth"])["n"]
     fewest = counts[counts > 0].min() if found["n"] else SMALL
     if fewest < SMALL:
@@ -189,19 +193,31 @@ def _served(frame: pd.DataFrame) -> list[str]:
 def _shared(frame: pd.DataFrame) -> list[str]:
     """Where one haystack is asked about more than once, its answers may stand and fall together."""
     answered = frame[(frame["outcome"] != "error") & (frame["haystack"] != "")]
-    haystacks = answered["haystack"].nunique()
-    said = []
+    haystacks, said = answered["haystack"].nunique(), []
+    total = stats.cells(frame, []).iloc[0]
     if haystacks < len(answered):
-        effect = stats.cells(frame, [])["deff"].iloc[0]
         said.append(
             f"{len(answered):,} questions share {haystacks:,} haystacks. The intervals allow for answers about one "
-            f"haystack that succeed or fail together: over all samples, design effect {effect:.2f}."
+            f"haystack that succeed or fail together: over all samples, design effect {total['deff']:.2f}."
         )
+    said += _recurring(total)
     prompts = answered[answered["sha256"] != ""]
     again = prompts.duplicated(["run", "model", "sha256"]).sum()
     if again:
         said.append(f"{again:,} of {len(prompts):,} answers are to a prompt that was asked before, word for word.")
     return said
+
+
+def _recurring(total: Any) -> list[str]:
+    """Where the same facts recur at several lengths or densities, rows over these have fewer independent answers."""
+    seeds = int(total["clusters"])
+    if seeds >= total["haystacks"]:
+        return []
+    said = (
+        f"Each seed asks about the same facts at every length and density: rows over several of these count {seeds:,} "
+        f"pairs of a corpus and a seed as independent, not {int(total['haystacks']):,} haystacks."
+    )
+    return [said + (" So few say little about others: ask more samples." if seeds < stats.FEW else "")]
 
 
 def _placed(frame: pd.DataFrame) -> list[str]:

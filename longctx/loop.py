@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from longctx.backends.base import Backend
+from longctx.controls import control_of
 from longctx.errors import BackendError, ContractError, UsageError
 from longctx.machine import hardware, packages
 from longctx.plan import Cache, in_order, make_plan
@@ -170,7 +171,9 @@ def complete(
         cache = cache_of(about["backend"])
         folder.describe(about | {"plan": plan.to_json(cache)}, corpora)
         reuse = Reuse(plan, list(asked), cache, note if not backend.double else lambda said: None)
-        fresh, earlier = plan.computed(cache or Cache()).tolist(), list(folder.scores.values())
+        fresh = plan.computed(cache or Cache()).tolist()
+        aside = {cell_id(cell) for cell in cells if control_of(cell)}
+        earlier = [score for name, score in folder.scores.items() if name not in aside]
         with watch(asked, fresh, earlier) if watch else contextlib.nullcontext() as display:
             for group in reuse.groups():
                 some = [plan.cells[index] for index in group]

@@ -10,6 +10,7 @@ from typing import Any, Self, TextIO
 
 import numpy as np
 
+from longctx.controls import control_of
 from longctx.cost import CostCurve
 from longctx.types import Cell
 
@@ -38,7 +39,7 @@ class Progress:
         Args:
             cells: cell id → cell, of those that are still to be asked.
             fresh: prompt tokens of each that are not in a prefix cache.
-            earlier: scores of answers that a run had before.
+            earlier: scores of answers that a run had before, without controls.
             stream: where to write; stderr by default. A bar is drawn only on a terminal.
             every_s: seconds between two lines where there is no terminal.
             clock: seconds, monotonic.
@@ -46,6 +47,7 @@ class Progress:
         self._place = {cell: index for index, cell in enumerate(cells)}
         self._lengths = np.array([cell.length for cell in cells.values()])
         self._fresh = np.array(fresh)
+        self._controls = {name for name, cell in cells.items() if control_of(cell)}
         self._open = np.ones(len(cells), bool)
         self._scores = list(earlier)
         self._errors = 0
@@ -79,7 +81,8 @@ class Progress:
         if record["outcome"] == "error":
             self._errors += 1  # how long a failed call took says nothing about the others
         else:
-            self._scores.append(record["score"])
+            if record["cell"] not in self._controls:  # asked without a haystack: not what a run measures
+                self._scores.append(record["score"])
             self._curve.add(int(self._lengths[index]), int(self._fresh[index]), now - self._last)
         self._last = now
         if self._left_s is None or now - self._fitted >= _REFIT_S or not self._open.any():

@@ -1,132 +1,133 @@
 """Many lines of records.jsonl at once, as an Arrow table: fast, and only where every line is as a run writes it.
 
+What the table does not hold is skipped without being made into objects: most of a record is needles and distractors.
 `records` reads what this cannot, and says what is wrong with it. Both give the same.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import re
-from typing import Any
+import operator
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-import numpy as np
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.json
 
-from longctx.columns import COLUMNS, EXTRA, OUTCOMES
+from longctx.columns import COLUMNS, EXTRA
 from longctx.records import THINKING, picked_ranks
+from longctx.types import Outcome
 
+_REPEATS = pa.dictionary(pa.int32(), pa.large_string())
 _ARROW = {
-    "category": pa.large_string(), "str": pa.large_string(), "Int64": pa.int64(), "float64": pa.float64(),
+    "category": _REPEATS, "str": pa.large_string(), "Int64": pa.int64(), "float64": pa.float64(),
     "bool": pa.bool_(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
 }  # fmt: skip
-SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items()] + [("variant", pa.large_string())])
+SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items()] + [("variant", _REPEATS)])
 """Columns as `table.load` gives them, and the further axes as one JSON object, empty where there is none."""
 
+_KINDS: dict[str, Any] = {
+    "category": str | None, "str": str | None, "datetime64[us, UTC]": str | None,
+    "Int64": int | None, "float64": float | None, "bool": bool | None,
+}  # fmt: skip
 _NEEDLE = ("text", "start", "end", "file", "page", "line")
-_MADE = {"run", "double", "control", "started_at", "n_co_needles", "n_distractors", "target", *EXTRA} | {
-    name for name in COLUMNS if name.startswith(("needle_", "picked_"))
+_FOUND = ("needle_", "picked_")  # columns that are not fields of a record but found in some
+_MADE = {"run", "double", "control", "n_co_needles", "n_distractors", *EXTRA}
+
+
+def _struct(name: str, fields: Sequence[tuple[str, Any]]) -> Any:
+    """A type that JSON objects are read as: these fields, each None where it is missing, and no other."""
+    return msgspec.defstruct(name, [(field, kind, None) for field, kind in fields], gc=False)
+
+
+_Needle: Any = _struct("_Needle", [(name, _KINDS[COLUMNS[f"needle_{name}"][0]]) for name in _NEEDLE])
+_Distractor: Any = _struct("_Distractor", [("tier", str | None), ("start", int | None)])
+_Counted: Any = _struct("_Counted", [])
+_Extra: Any = _struct("_Extra", [(name, _KINDS[COLUMNS[name][0]]) for name in EXTRA])
+_FIELDS: dict[str, Any] = {
+    **{name: _KINDS[kind] for name, (kind, _) in COLUMNS.items() if name not in _MADE and not name.startswith(_FOUND)},
+    **{"id": str, "task": str, "length_asked": int, "outcome": Outcome},
+    **{"score": Annotated[float, msgspec.Meta(ge=0, le=1)] | None, "target": str | list[str], "picked": int | None},
+    **{"needles": list[_Needle] | None, "co_needles": list[_Counted] | None, "distractors": list[_Distractor] | None},
+    **{"extra": _Extra | None, "variant": msgspec.Raw},
 }
-_SPAN = pa.struct([(name, pa.string() if COLUMNS[f"needle_{name}"][0] == "str" else pa.int64()) for name in _NEEDLE])
-_READ = pa.schema(
-    [(field.name, pa.string() if pa.types.is_large_string(field.type) else field.type)
-     for field in SCHEMA if field.name not in _MADE and field.name != "variant"]
-    + [("extra", pa.struct([(name, SCHEMA.field(name).type) for name in EXTRA]))]
-    + [("started_at", pa.string()), ("needles", pa.list_(_SPAN)), ("picked", pa.int64())]
-    + [("co_needles", pa.list_(pa.struct([("start", pa.int64())])))]
-    + [("distractors", pa.list_(pa.struct([("tier", pa.string()), ("start", pa.int64())])))]
-)  # fmt: skip
-_TARGETS = (pa.string(), pa.list_(pa.string()))
-_VARIANT = re.compile(rb'"variant":\s?(\{[^{}]*\})')
+_MISSING = {"target": "", "variant": msgspec.Raw(b"{}")}
+_REQUIRED = ("id", "task", "length_asked", "outcome")
+_FIELDS = {name: _FIELDS[name] for name in sorted(_FIELDS, key=lambda name: name not in _REQUIRED)}
+_Record: Any = msgspec.defstruct(
+    "_Record",
+    [(n, kind) if n in _REQUIRED else (n, kind, _MISSING.get(n)) for n, kind in _FIELDS.items()],
+    gc=False,
+)
+_DECODER = msgspec.json.Decoder(_Record)
+_NOTHING = {"needles": _Needle(), "extra": _Extra()}
 
 
-def read(block: bytes) -> pa.Table | None:
-    """Complete lines as a table of `SCHEMA`; None where a line is not as expected."""
-    for target in _TARGETS:
-        try:
-            found = pyarrow.json.read_json(
-                io.BytesIO(block),
-                read_options=pyarrow.json.ReadOptions(block_size=4 << 20),
-                parse_options=pyarrow.json.ParseOptions(
-                    explicit_schema=_READ.append(pa.field("target", target)), unexpected_field_behavior="ignore"
-                ),
-            )
-            return _table(found.combine_chunks(), block) if found.num_rows == block.count(b"\n") else None
-        except pa.ArrowException:  # among them a target of the other kind
-            continue
-    return None
-
-
-def _table(found: pa.Table, block: bytes) -> pa.Table | None:
-    columns = {name: found[name].combine_chunks() for name in found.column_names}
-    outcome, score = columns["outcome"], columns["score"]
-    failed = pc.equal(outcome, "error")
-    known = pc.is_in(outcome, value_set=pa.array(OUTCOMES))
-    scored = pc.fill_null(pc.and_(pc.greater_equal(score, 0), pc.less_equal(score, 1)), False)
-    whole = [columns[name].null_count == 0 for name in ("id", "task", "length_asked", "outcome")]
-    if not all(whole) or not pc.all(known).as_py() or not pc.all(pc.or_(scored, failed)).as_py():
+def read(block: bytes | memoryview, lines: int) -> pa.Table | None:
+    """Complete lines, of which there are so many, as a table of `SCHEMA`; None where one is not as expected."""
+    try:
+        found = _DECODER.decode_lines(block)
+        return _table(found) if found and len(found) == lines else None
+    except (msgspec.MsgspecError, pa.ArrowException, OverflowError, ValueError, TypeError):
         return None
-    if (axes := _axes(block, len(outcome))) is None:
-        return None
-    columns["variant"], columns["control"] = axes
-    thinking = pc.and_(pc.equal(outcome, "truncated"), pc.equal(pc.fill_null(columns["explanation"], ""), THINKING))
-    columns["outcome"] = pc.if_else(thinking, "truncated_thinking", outcome)
-    columns["score"] = pc.if_else(failed, pa.scalar(None, pa.float64()), score)
-    columns["started_at"] = pc.cast(columns["started_at"], pa.timestamp("us", "UTC"))
-    if pa.types.is_list(columns["target"].type):
-        columns["target"] = pc.binary_join(columns["target"], " | ")
-    needle = _firsts(columns["needles"])
-    for name in _NEEDLE:
-        columns[f"needle_{name}"] = pc.struct_field(needle, name)
-    for name, spans in (("n_co_needles", "co_needles"), ("n_distractors", "distractors")):
-        columns[name] = pc.fill_null(pc.list_value_length(columns[spans]), 0)
-    columns |= {name: pc.struct_field(columns["extra"], name) for name in EXTRA}
+
+
+def _table(found: list[Any]) -> pa.Table | None:
+    columns: dict[str, Any] = dict(zip(_FIELDS, zip(*map(msgspec.structs.astuple, found), strict=True), strict=True))
+    columns["variant"], columns["control"] = _axes(columns["variant"])
+    columns["target"] = [one if isinstance(one, str) else " | ".join(one) for one in columns["target"]]
+    columns |= _fields([one[0] if one else _NOTHING["needles"] for one in columns["needles"]], "needle_")
+    columns |= _fields([one or _NOTHING["extra"] for one in columns["extra"]])
     columns |= _picked(columns)
-    nothing = {"run": "", "double": False}
-    arrays = [
-        _filled(columns.get(n, pa.repeat(nothing.get(n), len(outcome))), SCHEMA.field(n).type) for n in SCHEMA.names
-    ]
-    return pa.table(arrays, schema=SCHEMA)
-
-
-def _filled(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """As the table has it: text is never missing, nor is what is true or false."""
-    if pa.types.is_large_string(kind):
-        return pc.cast(pc.fill_null(values, ""), kind)
-    return pc.fill_null(values, False) if pa.types.is_boolean(kind) else pc.cast(values, kind)
-
-
-def _axes(block: bytes, rows: int) -> tuple[pa.Array, pa.Array] | None:
-    """Further axes and control of each line; None where they cannot be told without parsing all of it."""
-    raw = _VARIANT.findall(block)
-    if not raw:
-        return pa.repeat("", rows), pa.repeat("", rows)
-    if len(raw) != rows:
+    for name in ("co_needles", "distractors"):
+        columns[f"n_{name}"] = [len(one) if one else 0 for one in columns[name]]
+    failed = [outcome == "error" for outcome in columns["outcome"]]
+    if not all(map(operator.or_, failed, (score is not None for score in columns["score"]))):
         return None
+    if any(failed):
+        columns["score"] = [None if no else score for no, score in zip(failed, columns["score"], strict=True)]
+    columns["run"], columns["double"] = [""] * len(found), [False] * len(found)
+    if "truncated" in columns["outcome"]:
+        columns["outcome"] = [
+            "truncated_thinking" if outcome == "truncated" and why == THINKING else outcome
+            for outcome, why in zip(columns["outcome"], columns["explanation"], strict=True)
+        ]
+    return pa.table([_array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA)
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """As the table has it: text is never missing, nor is what is true or false."""
+    if kind == pa.timestamp("us", "UTC"):
+        return pc.cast(pa.array(values, pa.string()), kind)
+    if kind in (_REPEATS, pa.large_string()) and None in values:
+        values = [value or "" for value in values]
+    return pc.fill_null(pa.array(values, kind), False) if kind == pa.bool_() else pa.array(values, kind)
+
+
+def _fields(objects: list[Any], prefix: str = "") -> dict[str, Any]:
+    names = [prefix + name for name in objects[0].__struct_fields__]
+    return dict(zip(names, zip(*map(msgspec.structs.astuple, objects), strict=True), strict=True))
+
+
+def _axes(variants: Sequence[msgspec.Raw]) -> tuple[list[str], list[str]]:
+    """Further axes and control of each line: there are few different ones."""
+    raw = [bytes(variant) for variant in variants]
     texts, controls = {}, {}
     for one in set(raw):
-        axes = json.loads(one)
+        axes = dict(json.loads(one) or {})
         controls[one] = str(axes.pop("control", ""))
         texts[one] = json.dumps(axes) if axes else ""
-    return pa.array([texts[one] for one in raw]), pa.array([controls[one] for one in raw])
+    return [texts[one] for one in raw], [controls[one] for one in raw]
 
 
-def _firsts(lists: pa.ListArray) -> pa.StructArray:
-    """First item of each list; null where it is empty or missing."""
-    begins, lengths = lists.offsets.to_numpy()[:-1], pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-    return lists.values.take(pa.array(np.where(lengths > 0, begins, 0), mask=lengths == 0))
-
-
-def _picked(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    rows = np.flatnonzero(pc.is_valid(columns["picked"]).to_numpy(zero_copy_only=False))
-    chosen = [columns[name].take(pa.array(rows)).to_pylist() for name in ("picked", "distractors", "needle_start")]
-    ranks = [picked_ranks(picked, spans or (), needle) for picked, spans, needle in zip(*chosen, strict=True)]
-    found: dict[str, Any] = {}
-    for name in (name for name in COLUMNS if name.startswith("picked_")):
-        values: list[Any] = [None] * len(columns["picked"])
-        for row, rank in zip(rows, ranks, strict=True):
-            values[row] = rank.get(name)
-        found[name] = pa.array(values, SCHEMA.field(name).type)
+def _picked(columns: dict[str, Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {
+        name: [None] * len(columns["picked"]) for name in COLUMNS if name.startswith("picked_")
+    }
+    for row, picked in enumerate(columns["picked"]):
+        if picked is not None:
+            spans = [{"tier": span.tier, "start": span.start} for span in columns["distractors"][row] or ()]
+            for name, value in picked_ranks(picked, spans, columns["needle_start"][row]).items():
+                found[name][row] = value
     return found

@@ -73,6 +73,16 @@ class RulerTable:
         return {**asdict(self), "threshold": THRESHOLD, "lacking": {str(k): list(v) for k, v in self.lacking.items()}}
 
 
+def score_of(mean: float) -> float:
+    """A task's score in percent from a mean score, 0-1, rounded as RULER does."""
+    return round(100 * mean, 2)
+
+
+def average_of(scores: Sequence[float]) -> float:
+    """An average of scores in percent, rounded as RULER does."""
+    return round(sum(scores) / len(scores), 2)
+
+
 def has_ruler(frame: pd.DataFrame) -> bool:
     """True where a run asks all thirteen tasks."""
     return set(TASKS) <= set(frame["task"])
@@ -102,7 +112,7 @@ def _table(run: str, frame: pd.DataFrame) -> RulerTable:
     lengths = tuple(sorted(int(length) for length in asked["length_asked"].unique()))
     means = asked.groupby(["task", "length_asked"], observed=True)["score"].mean().dropna()
     cells = zip(means.index.get_level_values(0), means.index.get_level_values(1), means, strict=True)
-    found = {(str(task), int(length)): round(100 * float(mean), 2) for task, length, mean in cells}
+    found = {(str(task), int(length)): score_of(float(mean)) for task, length, mean in cells}
     scores = {task: tuple(found.get((task, length)) for length in lengths) for task in TASKS}
     lacking = {
         length: tuple(task for task in TASKS if (task, length) not in found)
@@ -110,13 +120,12 @@ def _table(run: str, frame: pd.DataFrame) -> RulerTable:
         if any((task, length) not in found for task in TASKS)
     }
     averages = tuple(
-        None if length in lacking else round(sum(found[task, length] for task in TASKS) / len(TASKS), 2)
-        for length in lengths
+        None if length in lacking else average_of([found[task, length] for task in TASKS]) for length in lengths
     )
     whole = [average for average in averages if average is not None]
     mean = inc = dec = effective = None
     if not lacking:
-        mean = round(sum(whole) / len(whole), 2)
+        mean = average_of(whole)
         inc, dec = _weighted(whole), _weighted(whole[::-1])
         above = [length for length, average in zip(lengths, whole, strict=True) if average > THRESHOLD]
         effective = max(above, default=None)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longctx import records
 from longctx.columns import COLUMNS, NESTED, OUTCOMES
-from longctx.errors import RunError, UsageError
+from longctx.errors import RunError, UsageError, unknown
 
 if TYPE_CHECKING:  # pandas takes half a second to import: only `load` needs it
     import pandas as pd
-    import pyarrow as pa
 
 __all__ = ["COLUMNS", "DOUBLES", "NESTED", "load", "read_json"]
 
 DOUBLES = ("oracle", "lossy")
 """Backends that are doubles even where a manifest does not say so."""
 
+_ALWAYS = {"run", "id", "backend", "double", "control"}
 _BATCH = 20_000
 
 
-def load(*runs: Path | str, nested: bool = False, controls: bool = False) -> pd.DataFrame:
+def load(
+    *runs: Path | str, nested: bool = False, controls: bool = False, columns: Iterable[str] | None = None
+) -> pd.DataFrame:
     """Read the records of runs into one table, a row a sample, with the columns that `columns.COLUMNS` describes.
 
     Where a sample was asked again (a failed call, resumed later), its last record counts. A torn last
@@ -37,11 +39,17 @@ def load(*runs: Path | str, nested: bool = False, controls: bool = False) -> pd.
         nested: add the columns of `NESTED` (lists and dicts; they can be large, and are parsed slowly).
         controls: take controls too (the column ``control`` tells them apart). They have no haystack, so that neither
             their length nor any place is comparable with the others'.
+        columns: those of `columns.COLUMNS` that are needed, which takes less time and memory where records are many;
+            all by default. Further axes, ``run``, ``id``, ``backend``, ``double`` and ``control`` are always there.
 
     Raises:
         RunError: no run there, no record in it yet, or a damaged line.
-        UsageError: no run given, or one twice.
+        UsageError: no run given, or one twice, or a column that does not exist.
     """
+    wanted = set(COLUMNS if columns is None else columns)
+    for name in sorted(wanted - set(COLUMNS)):
+        raise UsageError(unknown("column", name, COLUMNS))
+    kept = [name for name in COLUMNS if name in wanted | _ALWAYS]
     folders = [Path(run) for run in runs]
     if not folders:
         raise UsageError("No run given; give at least one run folder.")
@@ -50,7 +58,7 @@ def load(*runs: Path | str, nested: bool = False, controls: bool = False) -> pd.
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    frames = [_frame(folder, name, nested) for folder, name in zip(folders, names, strict=True)]
+    frames = [_frame(folder, name, nested, kept) for folder, name in zip(folders, names, strict=True)]
     frame = _stack(frames) if len(frames) > 1 else frames[0]
     if controls or (asked := frame["control"] == "").all():
         return frame
@@ -77,19 +85,19 @@ def _missing(run: Path, error: OSError) -> str:
     return f"No run at {run}. Runs there: {', '.join(runs) or 'none'}."
 
 
-def _frame(run: Path, name: str, nested: bool) -> pd.DataFrame:
+def _frame(run: Path, name: str, nested: bool, columns: Sequence[str]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
     path = run / "records.jsonl"
     try:
-        frame = _nested(path) if nested else _columns(path)
+        frame = _nested(path) if nested else _columns(path, columns)
     except OSError as error:
         raise RunError(_missing(run, error)) from None
     if frame is None:
         raise RunError(f"{path} holds no complete record yet ({path.stat().st_size:,} bytes).")
-    if (again := frame["id"].duplicated(keep="last")).any():
-        frame = frame[~again].reset_index(drop=True)
+    if frame["id"].nunique() < len(frame):
+        frame = frame[~frame["id"].duplicated(keep="last")].reset_index(drop=True)
     frame["run"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str"))
     backend = read_json(run, "manifest.json").get("backend")
     frame["double"] = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
@@ -105,27 +113,24 @@ def _nested(path: Path) -> pd.DataFrame | None:
     return _stack(pieces) if pieces else None
 
 
-def _columns(path: Path) -> pd.DataFrame | None:
+def _columns(path: Path, names: Sequence[str]) -> pd.DataFrame | None:
     """The table column by column: a million rows do not fit into memory twice."""
     import pandas as pd
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
     from longctx import table_parts
 
-    parts = list(table_parts.read(path))
+    parts = list(table_parts.read(path, [*names, "variant"]))
     if not parts:
         return None
-
-    def column(name: str) -> pa.ChunkedArray:
-        import pyarrow as pa
-
-        chunks = [
-            pq.read_table(part, columns=[name]) if isinstance(part, Path) else part.select([name]) for part in parts
-        ]
-        return pa.concat_tables(chunks)[name]
-
-    found = {name: _series(column(name), name) for name in COLUMNS}
-    return pd.DataFrame({**found, **_axes(column("variant"))}, copy=False)
+    whole = pa.concat_tables(parts).unify_dictionaries()
+    del parts
+    found = _axes(whole["variant"])
+    for name in names:
+        found[name] = _series(whole[name], name)
+        whole = whole.drop_columns(name)
+    axes = [name for name in found if name not in names]
+    return pd.DataFrame({name: found[name] for name in (*names, *axes)}, copy=False)
 
 
 def _series(values: Any, name: str) -> pd.Series[Any]:
@@ -133,13 +138,11 @@ def _series(values: Any, name: str) -> pd.Series[Any]:
 
     dtype = COLUMNS[name][0]
     if dtype == "category":
-        encoded = values.dictionary_encode().combine_chunks()
-        encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
-        known = encoded.dictionary.to_pylist()
+        known, codes = _coded(values)
         kinds = list(OUTCOMES) if name == "outcome" else sorted(known)
         place = {kind: code for code, kind in enumerate(kinds)}
-        codes = pd.Series([place[kind] for kind in known], dtype="int32").to_numpy()
-        return pd.Series(pd.Categorical.from_codes(codes[encoded.indices.to_numpy()], pd.Index(kinds, dtype="str")))
+        order = pd.Series([place[kind] for kind in known], dtype="int32").to_numpy()
+        return pd.Series(pd.Categorical.from_codes(order[codes], pd.Index(kinds, dtype="str")))
     series: pd.Series[Any]
     if dtype == "Int64":
         series = values.to_pandas(types_mapper={values.type: pd.Int64Dtype()}.get)
@@ -150,16 +153,22 @@ def _series(values: Any, name: str) -> pd.Series[Any]:
     return series
 
 
-def _axes(values: pa.ChunkedArray) -> dict[str, pd.Series[Any]]:
+def _coded(values: Any) -> tuple[list[str], Any]:
+    """The different values of a column and which of them each row has."""
+    import numpy as np
+
+    chunks = values.chunks
+    return chunks[0].dictionary.to_pylist(), np.concatenate([chunk.indices.to_numpy() for chunk in chunks])
+
+
+def _axes(values: Any) -> dict[str, pd.Series[Any]]:
     """Columns of further axes, from their JSON."""
     import numpy as np
     import pandas as pd
 
-    encoded = values.dictionary_encode().combine_chunks()
-    encoded = encoded.chunk(0) if hasattr(encoded, "chunk") else encoded
-    known = [json.loads(text) if text else {} for text in encoded.dictionary.to_pylist()]
-    codes = encoded.indices.to_numpy()
-    found = {}
+    texts, codes = _coded(values)
+    known = [json.loads(text) if text else {} for text in texts]
+    found: dict[str, pd.Series[Any]] = {}
     for name in sorted({name for axes in known for name in axes}):
         each = [axes.get(name) for axes in known]
         plain = np.empty(len(each), dtype=object)
@@ -173,6 +182,7 @@ def _stack(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     import pandas as pd
 
     stacked = pd.concat(list(frames), ignore_index=True)
-    for name in (name for name, (dtype, _) in COLUMNS.items() if dtype == "category" and name != "outcome"):
-        stacked[name] = stacked[name].astype("category")
+    for name, (dtype, _) in COLUMNS.items():
+        if dtype == "category" and name != "outcome" and name in stacked:
+            stacked[name] = stacked[name].astype("category")
     return stacked

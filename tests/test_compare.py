@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from stats_frames import answers
 
 from longctx import stats
@@ -21,8 +23,11 @@ def test_mcnemar_is_the_sign_test_of_what_changed(lost: int, won: int, same: int
     n = len(first)
     found = paired(first, second, np.arange(n))
     p = binomtest(won, lost + won).pvalue if lost + won else 1.0
-    assert found["p"] == pytest.approx(p)
-    assert (found["only_first"], found["only_second"], found["test"]) == (lost, won, "exact McNemar")
+    assert found["p_exact"] == pytest.approx(p)
+    fewer, changed = min(lost, won), lost + won  # Fagerland, Lydersen & Laake 2013: half of what was seen counts
+    middle = 1.0 if lost == won else 2 * binom.cdf(fewer - 1, changed, 0.5) + binom.pmf(fewer, changed, 0.5)
+    assert found["p"] == pytest.approx(middle)
+    assert (found["only_first"], found["only_second"], found["test"]) == (lost, won, "McNemar, mid-p")
     d = (won - lost) / (n + 2)
     half = 1.959964 * np.sqrt(((won + lost + 2) / (n + 2) - d * d) / (n + 2))  # Bonett & Price 2012
     assert found["low"] == pytest.approx(100 * max(d - half, -1), abs=1e-4)
@@ -33,9 +38,20 @@ def test_shared_haystacks_widen_it_and_change_the_test() -> None:
     first = np.repeat([1.0, 1, 1, 1, 0, 0, 1, 1, 1, 1], 5)
     second = np.repeat([0.0, 0, 0, 1, 1, 0, 1, 1, 0, 1], 5)
     alone, shared = (paired(first, second, codes) for codes in (np.arange(50), np.repeat(np.arange(10), 5)))
-    assert shared["test"] == "sign flips over haystacks"
+    assert shared["test"] == "sign flips over clusters, mid-p"
     assert shared["high"] - shared["low"] > 2 * (alone["high"] - alone["low"]) * 0.9
-    assert alone["p"] < 0.01 < 0.3 < shared["p"]  # 4 haystacks against 1
+    assert alone["p"] < 0.01
+    assert shared["p"] == pytest.approx(7 / 32)  # 4 haystacks against 1: 2 of 32 sums are beyond, 10 as far
+
+
+def test_sign_flips_count_half_of_what_is_as_far() -> None:
+    """Four clusters of 1, 2, 2 and -1: of the 16 sums 2 are beyond ±4, 4 at it."""
+    sums = np.array([1, 2, 2, -1])
+    totals = np.array(list(itertools.product((1, -1), repeat=4))) @ np.abs(sums)
+    beyond, same = (np.abs(totals) > 4).sum(), (np.abs(totals) == 4).sum()
+    first, second = np.repeat([0, 0, 0, 1.0], [1, 2, 2, 1]), np.repeat([1.0, 1, 1, 0], [1, 2, 2, 1])
+    found = paired(first, second, np.repeat(np.arange(4), [1, 2, 2, 1]))
+    assert found["p"] == pytest.approx((beyond + same / 2) / 16)
 
 
 def test_strata_flips_and_holm() -> None:

@@ -83,7 +83,7 @@ def test_lost_in_the_middle_is_a_paired_t_test() -> None:
     found = row(stats.lost_in_the_middle(frame), "contrast", "lost in the middle")
     assert found["p"] == pytest.approx(ttest_rel(ends, middle).pvalue)
     assert found["points"] == pytest.approx(100 * (ends - middle).mean())
-    assert found[["design", "haystacks"]].tolist() == ["paired", 60]
+    assert found[["design", "clusters"]].tolist() == ["paired", 60]
 
 
 def test_primacy_and_recency_apart() -> None:
@@ -144,3 +144,12 @@ def test_chance_is_found_to_be_chance() -> None:
     counts = [rng.integers(2, 9, 30) for _ in range(40)]
     ps = [chance_test((np.floor(rng.random(30) * k) + 0.5) / k, k)["p"] for k in counts]
     assert 0.3 < np.mean(ps) < 0.7
+
+
+def test_few_clusters_give_points_without_an_interval() -> None:
+    found = stats.effects(answers(dip, n=5))
+    lines = found[found["points"].notna()]
+    assert len(lines) and lines[["low", "high", "p"]].isna().all(axis=None)
+    assert lines["why_not"].str.contains("too few").all()
+    enough = stats.effects(answers(dip, n=12))
+    assert enough.loc[enough["points"].notna(), "low"].notna().all()

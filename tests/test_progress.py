@@ -58,6 +58,17 @@ def test_progress_counts_earlier_answers_in_and_failed_calls_out() -> None:
     assert "accuracy 0.50 · 1 failed" in stream.getvalue().splitlines()[1]
 
 
+def test_progress_shows_no_accuracy_of_controls() -> None:
+    stream = io.StringIO()
+    control = Cell("t", "docs", 1000, 0.5, variant=(("control", "short"),))
+    cells = [control, Cell("t", "docs", 1000, 0.5)]
+    with Progress({cell_id(c): c for c in cells}, [1000, 1000], (), stream, 0.0) as progress:
+        progress.update({"cell": cell_id(control), "outcome": "right", "score": 1.0})
+        progress.update({"cell": cell_id(cells[1]), "outcome": "wrong", "score": 0.0})
+    first, last = stream.getvalue().splitlines()
+    assert "accuracy" not in first and "accuracy 0.00" in last
+
+
 def test_progress_draws_a_bar_on_a_terminal() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

@@ -322,6 +322,11 @@ def test_headline_is_honest_about_what_is_missing(tmp_path: Path) -> None:
             "60 answers count as not right because the output budget",
         ),
         (
+            {"answer": lambda *_: WRONG | {"outcome": "truncated_thinking"}},
+            "60 answers count as not right because the output budget ended while the model was thinking",
+        ),
+        ({}, "over several of these count 3 pairs of a corpus and a seed as independent, not 12 haystacks. So few say"),
+        (
             {"answer": lambda *_: WRONG | {"outcome": "empty"}},
             "60 answers count as not right because there was no output",
         ),
@@ -341,7 +346,7 @@ def test_a_sound_run_needs_no_caution(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"tasks": ["a", "b"]}, "By task: a 100.0 % (60 of 60 right, 95 % interval 76–100 %); b 100.0 %"),
+        ({"tasks": ["a", "b"]}, "By task: a 100.0 % (60 of 60 right, 95 % interval 44–100 %); b 100.0 %"),
         ({}, "The same at every length."),
         ({"answer": lambda *_: ERROR}, "SmolLM2-135M-Instruct via vllm: nothing was answered; 60 calls failed."),
         ({"answer": lambda *_: {"outcome": "partial", "score": 0.5}, "n": 1}, "a mean score of 50.0 % (95 % interval"),
@@ -413,20 +418,20 @@ def test_table_command(tmp_path: Path) -> None:
     )
     assert invoke("table", run, "--by", "corpus,length").output.splitlines() == [
         r"| corpus | length | n | right | accuracy |   low |  high | partial | truncated | empty | errors |"
-        r" haystacks | deff |",
+        r" haystacks | clusters | deff |",
         r"|--------|-------:|--:|------:|---------:|------:|------:|--------:|----------:|------:|-------:|"
-        r"----------:|-----:|",
+        r"----------:|---------:|-----:|",
         r"| a\|b_␛ |   1024 | 4 |     3 |     0.75 | 0.301 | 0.954 |       0 |         0 |     0 |      0 |"
-        r"         4 |    1 |",
+        r"         4 |        4 |    1 |",
         r"| a\|b_␛ |   2048 | 4 |     3 |     0.75 | 0.301 | 0.954 |       0 |         0 |     0 |      0 |"
-        r"         4 |    1 |",
+        r"         4 |        4 |    1 |",
     ]
     assert invoke("table", run, "--out", tmp_path / "t.csv", "--format", "csv", "--by", "depth").output == ""
     assert (tmp_path / "t.csv").read_text().startswith("depth,n,right")
-    invoke("table", run, "--out", tmp_path / "t.parquet", "--format", "parquet")
+    invoke("table", run, "--out", tmp_path / "t.parquet")  # the ending says how
     assert pd.read_parquet(tmp_path / "t.parquet")["n"].tolist() == [4, 4]
     assert invoke("table", run, "--format", "csv", "--by", "depth").output.startswith(
-        "depth,n,right,accuracy,low,high,partial,truncated,empty,errors,haystacks,deff\n0.5,8,6,0.75,"
+        "depth,n,right,accuracy,low,high,partial,truncated,empty,errors,haystacks,clusters,deff\n0.5,8,6,0.75,"
     )
     assert r"a|b\_␛ & 8 & 6 & 0.750" in invoke("table", run, "--format", "latex", "--by", "corpus").output
     for way in (("--json",), ("--format", "json")):

@@ -9,6 +9,7 @@ import pytest
 from factories import ERROR, RIGHT, WRONG, fading, make_run
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stats_frames import answers
 
 from longctx import stats, table
 from longctx.errors import UsageError
@@ -56,10 +57,11 @@ def test_cells_by_hand(tmp_path: Path) -> None:
         "empty",
         "errors",
         "haystacks",
+        "clusters",
         "deff",
     ]
     assert cells.iloc[0].tolist()[:5] == [1024, 0.5, 4, 1, 0.25]
-    assert cells.iloc[0].tolist()[7:] == [0, 1, 1, 1, 4, 1]
+    assert cells.iloc[0].tolist()[7:] == [0, 1, 1, 1, 4, 4, 1]
     assert cells.loc[0, ["low", "high"]].tolist() == pytest.approx(by_formula(1, 4))
     assert stats.cells(frame, []).iloc[0]["n"] == 8
 
@@ -147,3 +149,24 @@ def test_summary_names_best_and_worst(tmp_path: Path) -> None:
     assert found["worst"]["length"]["accuracy"] == 0.5
     assert (found["best"]["depth"]["depth"], found["worst"]["depth"]["depth"]) == (1, 0)
     assert (found["lengths"], found["depths"]) == ([1024, 2048], [0, 1])
+
+
+def test_rows_over_several_lengths_count_seeds_and_cells_count_haystacks() -> None:
+    frame = answers(lambda length, *_: float(length > 1024), lengths=[1024, 2048, 4096], depths=[0.0, 1.0], n=6)
+    whole, length = stats.cells(frame, []).iloc[0], stats.cells(frame, ["length"]).iloc[0]
+    assert (whole["haystacks"], whole["clusters"]) == (18, 6)
+    assert (length["haystacks"], length["clusters"]) == (6, 6)
+    never = stats.cells(frame.assign(score=0.0), ["depth"]).iloc[0]  # 0 of 18, but of 6 seeds
+    assert never["high"] == pytest.approx(by_formula(0, 6)[1])
+    apart = frame.assign(seed=frame["seed"] + 100 * frame["length_asked"])  # each length draws facts of its own
+    assert stats.cells(apart, ["depth"])["clusters"].tolist() == [18, 18]
+    no_seed = frame.assign(seed=pd.array([pd.NA] * len(frame), dtype="Int64"))
+    assert stats.cells(no_seed, ["depth"])["clusters"].tolist() == [18, 18]
+
+
+def test_few_fractional_clusters_are_no_bootstrap() -> None:
+    frame = answers(lambda *_: 1.0, lengths=[1024, 2048], depths=[0.5], n=5)
+    frame["score"] = np.tile([0.4, 0.5, 0.6, 0.5, 0.5], 2)
+    found = stats.cells(frame, ["depth"]).iloc[0]
+    assert found["clusters"] == 5
+    assert found["high"] - found["low"] > 0.5  # five seeds alike say little about a sixth

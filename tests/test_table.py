@@ -1,17 +1,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from factories import ERROR, RIGHT, WRONG, make_run, record
 
-from longctx import record_blocks, records, table, table_parts
+from longctx import record_blocks, records, stats, table, table_parts
 from longctx.errors import RunError, UsageError
 
 
@@ -189,7 +190,7 @@ def test_blocks_and_lines_give_the_same(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(fast, slow)
     assert fast["outcome"].tolist()[-2:] == ["truncated_thinking", "error"]
     assert fast["picked_start"].tolist()[1] == 452
-    assert record_blocks.read("".join(whole[:-5]).encode()) is not None  # so that both ways were taken
+    assert record_blocks.read("".join(whole).encode(), len(whole)) is not None  # so that both ways were taken
     assert len(table.load(run)) == len(fast) - 1
 
 
@@ -202,9 +203,7 @@ def test_ranks_of_the_picked_distractor() -> None:
 
 
 def parts_of(run: Path, part: int, block: int = 700) -> pd.DataFrame:
-    pieces = table_parts.read(run / "records.jsonl", part, block)
-    tables = [pq.read_table(piece) if isinstance(piece, Path) else piece for piece in pieces]
-    return pa.concat_tables(tables).to_pandas()
+    return pa.concat_tables(table_parts.read(run / "records.jsonl", None, part, block)).to_pandas()
 
 
 def test_parsed_stretches_are_kept_until_the_records_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,15 +211,15 @@ def test_parsed_stretches_are_kept_until_the_records_change(tmp_path: Path, monk
     direct = parts_of(run, 1 << 30)
     assert not (run / ".table").exists()
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
-    kept = {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.parquet")}
+    kept = {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.arrow")}
     assert len(kept) > 1
     with (run / "records.jsonl").open("a") as file:
         file.write(json.dumps(record(512, 0.5)) + "\n" + '{"torn')
     with monkeypatch.context() as patch:
-        patch.setattr(record_blocks, "read", lambda block: None)  # only the rest is parsed, line by line
+        patch.setattr(record_blocks, "read", lambda *_: None)  # only the rest is parsed, line by line
         grown = parts_of(run, 20_000)
     assert len(grown) == len(direct) + 1
-    assert {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.parquet")}.items() >= kept.items()
+    assert {path.name: path.stat().st_mtime_ns for path in (run / ".table").glob("*.arrow")}.items() >= kept.items()
     text = (run / "records.jsonl").read_text().replace("contracts", "documents")
     (run / "records.jsonl").write_text(text)
     assert set(parts_of(run, 20_000)["corpus"]) == {"documents"}
@@ -233,6 +232,38 @@ def test_damage_is_named_in_a_later_stretch_too(tmp_path: Path) -> None:
     (run / "records.jsonl").write_text("".join(written))
     with pytest.raises(RunError, match="line 41 is not JSON"):
         parts_of(run, 20_000)
+
+
+def test_workers_parse_stretches_and_damage_is_still_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    direct = parts_of(run, 1 << 30)
+    here = table_parts.parse
+    parsed: list[int] = []  # where stretches begin that this process parses
+
+    def parse(file: IO[bytes], path: Path, begin: int, *rest: Any, **more: Any) -> Any:
+        parsed.append(begin)
+        return here(file, path, begin, *rest, **more)
+
+    monkeypatch.setattr(table_parts, "parse", parse)
+    pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
+    assert len(parsed) == 1 and len(list((run / ".table").glob("*.arrow"))) > 2  # the rest at the end
+    shutil.rmtree(run / ".table")
+    monkeypatch.setattr(table_parts, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)  # workers that cannot be started
+
+
+def test_only_the_columns_that_are_asked_for(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=2, densities=(0.0, 20.0), variant={"tier": "entity"})
+    every, some = table.load(run), table.load(run, columns=["score", "length_asked"])
+    assert list(some) == ["run", "id", "backend", "double", "control", "length_asked", "score", "variant.tier"]
+    pd.testing.assert_frame_equal(some, every[list(some)])
+    for by in (["length", "depth"], ["task", "seed"], []):
+        columns = stats.needed(by)
+        assert columns is not None
+        pd.testing.assert_frame_equal(stats.cells(table.load(run, columns=columns), by), stats.cells(every, by))
+    assert stats.needed(["variant.tier"]) is None
+    with pytest.raises(UsageError, match="Did you mean 'outcome'"):
+        table.load(run, columns=["outcom"])
 
 
 def test_a_folder_that_cannot_be_written_is_read_all_the_same(tmp_path: Path) -> None:

@@ -15,33 +15,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("md", "csv", "json", "latex", "parquet")
+_ENDINGS = {".csv": "csv", ".json": "json", ".tex": "latex", ".parquet": "parquet"}
 
 
 @click.command("table", epilog="Example: longctx table runs/demo --by length,depth --format csv")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option("--by", default="length,depth", show_default=True, help="Columns to group by, separated by commas.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="md", show_default=True, help="How to print it.")
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="How to print it; by default as --out's ending says, else md."
+)
 @click.option(
     "--ruler", is_flag=True, help="RULER's table: its thirteen tasks by length, in percent, in place of --by."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write to; parquet needs one.")
-def command(runs: tuple[Path, ...], by: str, form: str, ruler: bool, as_json: bool, out: Path | None) -> None:
+def command(runs: tuple[Path, ...], by: str, form: str | None, ruler: bool, as_json: bool, out: Path | None) -> None:
     """Print accuracy, 95 % interval and counts of each group of a RUN's samples.
 
     length, depth and density group by what was asked. Other columns that group well: task, corpus, model,
     seed, outcome, needle_file, and run where there are several. Failed calls are counted as errors and
-    enter no accuracy. Where answers share a haystack, intervals are wider by the design effect (deff). Controls are
-    left out unless control is among the columns.
+    enter no accuracy. Intervals allow for answers that may stand and fall together (clusters): those over one
+    haystack, and those about one seed's facts where a row pools several lengths or densities. Controls are left out
+    unless control is among the columns.
     """
     from longctx import stats, table
     from longctx.units import parse_list
 
-    form = "json" if as_json else form
+    ending = out.suffix.lower() if out else ""
+    form = "json" if as_json else form or _ENDINGS.get(ending, "md")
     if form == "parquet" and out is None:
         raise UsageError("A Parquet file is no text: name it with --out FILE.parquet.")
     names = parse_list(by)
-    frame = table.load(*runs, controls="control" in names and not ruler)
+    frame = table.load(*runs, controls="control" in names and not ruler, columns=None if ruler else stats.needed(names))
     if form == "parquet":
         found = ruler_frame(frame) if ruler else _tidy(stats.cells(frame, names))
         _put(out, lambda file: found.to_parquet(file, index=False))
@@ -124,7 +129,7 @@ def _markdown(found: pd.DataFrame) -> str:
     """Columns of equal width, so that it reads as it is; what is missing stays empty."""
     columns = []
     for name in found:
-        texts = [_text(value) for value in (name, *found[name])]
+        texts = [_escaped(name), *_texts(found[name])]
         width = max(map(len, texts))
         left = any(isinstance(value, str) for value in found[name])
         rule = "-" * (width + 2) if left else "-" * (width + 1) + ":"
@@ -133,11 +138,17 @@ def _markdown(found: pd.DataFrame) -> str:
     return "".join("|" + "|".join(row) + "|\n" for row in zip(*columns, strict=True))
 
 
-def _text(value: Any) -> str:
+def _texts(values: pd.Series[Any]) -> list[str]:
+    """A column's values; numbers have as many decimals, up to three, as one of them needs."""
     import pandas as pd
 
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.3f}".rstrip("0").rstrip(".")
+    some = [value for value in values if isinstance(value, float) and not pd.isna(value)]
+    decimals = max((len(f"{value:.3f}".rstrip("0").partition(".")[2]) for value in some), default=0)
+    return [
+        "" if pd.isna(value) else f"{value:.{decimals}f}" if isinstance(value, float) else _escaped(value)
+        for value in values
+    ]
+
+
+def _escaped(value: Any) -> str:
     return str(value).replace("\\", "\\\\").replace("|", "\\|")

@@ -7,17 +7,15 @@ script, work from a notebook, and import the readers only.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
-from longctx.documents import worker
 from longctx.documents.base import Limits, Reading, too_much_time
+from longctx.messages import environment, receive, send
 
 _GRACE_SECONDS = 5.0  # beyond the limit, for a worker to notice by itself and answer with what it has
 
@@ -55,11 +53,11 @@ class Worker:
         timer.daemon = True
         try:
             if not self._ready:  # starting is not the file's fault and does not count
-                worker.receive(process.stdout)
+                receive(process.stdout)
                 self._ready = True
             timer.start()
-            worker.send(process.stdin, {"name": name, "limits": asdict(self._limits)}, data)
-            fields, text = worker.receive(process.stdout)
+            send(process.stdin, {"name": name, "limits": asdict(self._limits)}, data)
+            fields, text = receive(process.stdout)
         except (EOFError, OSError):
             with contextlib.suppress(subprocess.TimeoutExpired):  # how it ended is worth knowing
                 process.wait(_GRACE_SECONDS)
@@ -90,7 +88,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=_environment(),
+                    env=environment(),
                 )
             return self._process
 
@@ -111,9 +109,3 @@ class Worker:
         code = process.returncode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return f"its reader ended unexpectedly ({how})"
-
-
-def _environment() -> dict[str, str]:
-    """The worker finds modules where this process does, wherever it was started from."""
-    paths = [path for path in sys.path if path] + [str(Path(__file__).parents[2])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}

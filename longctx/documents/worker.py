@@ -8,55 +8,23 @@ so that what was read until then is kept.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import resource
 import signal
-import struct
-import sys
 from dataclasses import replace
 from types import FrameType
-from typing import IO, Any
 
 from longctx.documents.base import Limits, OutOfTime, Reading, too_much_memory, too_much_time
 from longctx.documents.readers import read_bytes
+from longctx.messages import answers_apart, receive, send
 
-_LENGTHS = struct.Struct(">QQ")  # of the JSON header and of the bytes that follow it
 _SPARE_SECONDS = 60  # processor time beyond the limit after which the system ends an abandoned worker
-
-
-def send(stream: IO[bytes], header: dict[str, Any], data: bytes) -> None:
-    """Write one message: a JSON header and bytes."""
-    head = json.dumps(header).encode()
-    stream.write(_LENGTHS.pack(len(head), len(data)) + head)
-    stream.write(data)
-    stream.flush()
-
-
-def receive(stream: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Read one message.
-
-    Raises:
-        EOFError: the other side is gone.
-    """
-    head, data = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
-    return json.loads(_exactly(stream, head)), _exactly(stream, data)
-
-
-def _exactly(stream: IO[bytes], count: int) -> bytes:
-    data = stream.read(count)
-    if len(data) < count:
-        raise EOFError
-    return data
 
 
 def main() -> None:
     """Answer requests on standard input until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGALRM, _out_of_time)
-    # Whatever a library prints must not get into the answers.
-    requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    requests, answers = answers_apart()
     with contextlib.suppress(EOFError, BrokenPipeError):
         send(answers, {"ready": True}, b"")
         while True:

@@ -29,8 +29,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, *, ax: Axes | None = N
     """Draw the second run's accuracy less the first's over length and depth, of samples that both answered.
 
     The scale is fixed at -50 to 50 points; what is beyond has the ends' colours. Losses are hatched. Cells that differ
-    beyond chance (exact McNemar,
-    corrected for all cells) have a frame.
+    beyond chance (as `stats.compare` tests it, corrected for all cells) have a frame.
 
     Args:
         first: from `longctx.table.load`, of one run.

@@ -2,7 +2,7 @@
 
 from longctx.columns import OUTCOMES
 from longctx.stats.attribution import PARTS, attribution, controls
-from longctx.stats.cells import ASKED, answered, asked, cells, groupable, rows, summary
+from longctx.stats.cells import ASKED, FEW, answered, asked, cells, groupable, needed, rows, summary
 from longctx.stats.compare import compare, flips, pairs
 from longctx.stats.density import by_tier, halving
 from longctx.stats.effective import EffectiveLength, nolima, ruler, threshold
@@ -14,6 +14,7 @@ from longctx.stats.position import effects, lost_in_the_middle
 
 __all__ = [
     "ASKED",
+    "FEW",
     "OUTCOMES",
     "PARTS",
     "EffectiveLength",
@@ -33,6 +34,7 @@ __all__ = [
     "groupable",
     "halving",
     "lost_in_the_middle",
+    "needed",
     "nolima",
     "outcomes",
     "pairs",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from longctx.columns import COLUMNS
 from longctx.errors import UsageError, unknown
 from longctx.stats.intervals import Codes, bootstrap, design_effects, effective_n, wilson
 
@@ -19,12 +20,23 @@ ASKED = {"length": "length_asked", "depth": "depth_asked", "density": "density_a
 TEXTS = ("id", "question", "target", "output_text", "answer_text", "explanation", "error", "sha256", "needle_text")
 """Columns that nobody groups by."""
 
+FEW = 8
+"""Clusters below which their spread is too uncertain for what has no exact correction for it."""
+
 _HIDDEN = {*TEXTS, "score", "needles", "co_needles", "distractors", "variant", "recipe", "targets"}
 
 
 def groupable(frame: pd.DataFrame) -> list[str]:
     """Columns that samples can be grouped by."""
     return [*ASKED, *(name for name in frame.columns if name not in _HIDDEN and name not in ASKED)]
+
+
+def needed(by: Sequence[str]) -> list[str] | None:
+    """Columns of the table that `cells` by these reads; None where that takes all: one is no documented column."""
+    names = [ASKED.get(name, name) for name in by]
+    if set(names) - (set(COLUMNS) - _HIDDEN):
+        return None
+    return [*names, "outcome", "score", "haystack", "corpus", "seed"]
 
 
 def asked(frame: pd.DataFrame) -> pd.DataFrame:
@@ -53,15 +65,35 @@ def keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return frame[[ASKED.get(name, name) for name in names]].set_axis(names, axis=1)
 
 
-def haystack_codes(frame: pd.DataFrame) -> Codes:
-    """Number of each sample's haystack; a sample without one has a number of its own."""
+def clusters(frame: pd.DataFrame, group: Codes | None = None) -> Codes:
+    """Number of what each sample's answer stands and falls with, which intervals take to be independent.
+
+    It is the haystack. A group that holds several haystacks of one seed, because it pools lengths, densities or
+    variants, asks about the same facts again in each: there it is the seed in its corpus, which draws the facts. A
+    sample without a haystack has a number of its own.
+
+    Args:
+        frame: samples.
+        group: (n,) number of each sample's group, 0 and more; None: all are one group.
+    """
     import pandas as pd
 
     if "haystack" not in frame:
         return np.arange(len(frame))
     codes, known = pd.factorize(frame["haystack"])
     alone = (frame["haystack"] == "").to_numpy() | (codes < 0)
-    return np.where(alone, len(known) + np.arange(len(frame)), codes)
+    haystack = np.where(alone, len(known) + np.arange(len(frame)), codes)
+    if "seed" not in frame or not len(frame):
+        return haystack
+    names = [name for name in ("corpus", "seed") if name in frame]
+    seed = frame.groupby(names, observed=True, dropna=False, sort=False).ngroup().to_numpy()
+    seeds, owner = int(seed.max()) + 1, np.zeros(len(frame), int) if group is None else np.asarray(group)
+    drawn = ~alone & frame["seed"].notna().to_numpy()
+    pairs = np.unique(((owner * seeds + seed) * len(known) + haystack)[drawn])
+    places, haystacks = np.unique(pairs // max(len(known), 1), return_counts=True)
+    pooled = np.zeros(int(owner.max()) + 1, bool)
+    pooled[places[haystacks > 1] // seeds] = True
+    return np.where(pooled[owner] & drawn, len(known) + len(frame) + seed, haystack)
 
 
 def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: float = 0.95) -> pd.DataFrame:
@@ -77,9 +109,9 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
         The columns of `by`, then ``n`` (answers, errors left out), ``right`` (sum of their scores), ``accuracy``
         (right / n, missing where n is 0), ``low`` and ``high`` (Wilson interval where all scores are 0
         or 1, else `bootstrap`), how many were ``partial`` (scores between 0 and 1), ``truncated`` (while thinking or
-        in the answer), ``empty`` (all among n) and ``errors`` (not among n), and then ``haystacks`` (among n) and
-        ``deff``, the design effect: 1 where no two answers share a haystack; above it the interval is that much wider,
-        see `intervals.design_effects`.
+        in the answer), ``empty`` (all among n) and ``errors`` (not among n), and then ``haystacks`` (among n),
+        ``clusters`` (of answers that may stand and fall together, see `clusters`) and ``deff``, the design effect: 1
+        where no two answers share one; above it the interval is that much wider, see `intervals.design_effects`.
 
     Raises:
         UsageError: `by` names no column to group by, or one twice.
@@ -106,20 +138,34 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
 
     answered = score.notna().to_numpy() & (outcome != "error").to_numpy()
     code = groups.ngroup().to_numpy()[answered]
-    scores, hay = score.to_numpy(dtype=float)[answered], haystack_codes(frame)[answered]
+    scores, unit = score.to_numpy(dtype=float)[answered], clusters(frame[answered], code)
     n = found["n"].to_numpy(dtype=float)
-    haystacks, effect = np.zeros(len(found)), np.full(len(found), np.nan)
+    units, effect = np.zeros(len(found)), np.full(len(found), np.nan)
     present, dense = np.unique(code, return_inverse=True)
     if len(present):
-        haystacks[present], effect[present] = design_effects(dense, hay, scores)
-    worth = effective_n(n, haystacks, np.where(n > 0, effect, 1), level)
+        units[present], effect[present] = design_effects(dense, unit, scores)
+    worth = effective_n(n, units, np.where(n > 0, effect, 1), level)
     low, high = wilson(found["accuracy"].fillna(0).to_numpy() * worth, np.where(n > 0, worth, 0), level)
-    for place in np.flatnonzero(found["partial"].to_numpy() > 0):
+    for place in np.flatnonzero((found["partial"].to_numpy() > 0) & ((units >= FEW) | (units == n))):
         inside = code == place
-        low[place], high[place] = bootstrap(scores[inside], hay[inside] if haystacks[place] < n[place] else None, level)
+        low[place], high[place] = bootstrap(scores[inside], unit[inside] if units[place] < n[place] else None, level)
     found.insert(len(names) + 3, "low", low)
     found.insert(len(names) + 4, "high", high)
-    return found.assign(haystacks=haystacks.astype(int), deff=effect)
+    return found.assign(
+        haystacks=_haystacks(frame[answered], code, len(found)), clusters=units.astype(int), deff=effect
+    )
+
+
+def _haystacks(frame: pd.DataFrame, code: Codes, groups: int) -> Codes:
+    """Haystacks in each group; controls have none."""
+    import pandas as pd
+
+    if "haystack" not in frame:
+        return np.zeros(groups, int)
+    hay, known = pd.factorize(frame["haystack"])
+    some = (frame["haystack"] != "").to_numpy() & (hay >= 0)
+    different = np.unique((code * max(len(known), 1) + hay)[some]) // max(len(known), 1)
+    return np.bincount(different, minlength=groups)
 
 
 def summary(frame: pd.DataFrame) -> dict[str, Any]:

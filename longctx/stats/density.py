@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longctx.stats.cells import answered, cells
-from longctx.stats.model import fit
+from longctx.stats.model import fit, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,10 @@ def halving(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
             rows.append({"tier": tier, "why_not": why or (model.left_out["density"] if model else "")})
             continue
         place = model.columns.index("density")
+        if few := too_few(model):
+            slope = -model.beta[place]
+            rows.append({"tier": tier, "density": float(np.log(2) / slope) if slope > 0 else np.inf, "why_not": few})
+            continue
         slope, error = model.beta[place], np.sqrt(model.cov[place, place])
         reach = stats.t.ppf((1 + level) / 2, model.df) * error
         harm = [-value for value in (slope - reach, slope, slope + reach)]  # most, estimated, least

@@ -16,7 +16,8 @@ import numpy as np
 from longctx.errors import UsageError
 from longctx.ruler_table import TASKS as RULER_TASKS
 from longctx.ruler_table import THRESHOLD as RULER_PERCENT
-from longctx.stats.cells import answered, haystack_codes
+from longctx.ruler_table import average_of, score_of
+from longctx.stats.cells import answered, clusters
 from longctx.stats.intervals import Array
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 NOLIMA_SHARE = 0.85
 NOLIMA_BASE = 1024  # tokens up to which lengths count as short
 _STEPS = 400  # between two tested lengths
-_FEW = 8  # units below which haystacks count as independent from length to length
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ class EffectiveLength:
 def ruler(frame: pd.DataFrame, level: float = 0.95) -> EffectiveLength:
     """RULER's effective length: the longest whose average over the thirteen tasks is above 85.6 %.
 
-    Lengths at which a task has no answer are left out.
+    Scores and averages are rounded to two decimals of a percent, as `ruler_table` does. Lengths at which a task has no
+    answer are left out.
 
     Raises:
         UsageError: at no length do all thirteen tasks have an answer.
@@ -109,7 +110,10 @@ def _effective(
     if not lengths:
         raise UsageError(f"No length has an answer for each of {len(tasks)} tasks: {', '.join(tasks)}.")
     asked = asked[asked["length_asked"].isin(lengths)]
-    averages, line, cov, df = _averages(asked, lengths, tasks)
+    means, line, cov, df = _averages(asked, lengths, tasks)
+    averages = means.mean(1)
+    if rule == "ruler":  # its table and this must not differ by rounding
+        averages = np.array([average_of([score_of(mean) for mean in row]) for row in means.tolist()]) / 100
 
     weights = np.zeros(len(lengths))
     base_lengths: list[int] = []
@@ -121,7 +125,8 @@ def _effective(
     places, design = _line(lengths)
     contrast = design - weights
     above = design @ averages - at
-    within = np.abs(contrast @ line - (0.0 if threshold is None else at)) <= stats.t.ppf((1 + level) / 2, df) * np.sqrt(
+    reach = stats.t.ppf((1 + level) / 2, df) if df else np.inf  # one seed says nothing about how seeds differ
+    within = np.abs(contrast @ line - (0.0 if threshold is None else at)) <= reach * np.sqrt(
         np.einsum("ij,jk,ik->i", contrast, cov, contrast)
     )
     low, high, crossing = _crossing(places, above, within)
@@ -142,18 +147,8 @@ def _effective(
     )
 
 
-def units(frame: pd.DataFrame) -> Any:
-    """Number of what each sample stands and falls with from length to length: its seed, which draws the facts.
-
-    Where there are fewer than eight, their haystacks.
-    """
-    names = [name for name in ("run", "corpus", "seed") if name in frame]
-    codes = frame.groupby(names, observed=True, dropna=False).ngroup().to_numpy()
-    return codes if len(np.unique(codes)) >= _FEW else haystack_codes(frame)
-
-
 def _averages(frame: pd.DataFrame, lengths: Sequence[int], tasks: Sequence[str]) -> tuple[Array, Array, Array, float]:
-    """Averages at each length; the same with a few answers added, the covariance of these, and degrees of freedom.
+    """Means of each length and task; averages at each with a few answers added, their covariance, degrees of freedom.
 
     What is added, 2/m right and 2/m wrong answers to each of m means that a length's contrast uses, lets intervals of
     sums of binomial shares cover as they should (Price & Bonett 2004).
@@ -166,14 +161,14 @@ def _averages(frame: pd.DataFrame, lengths: Sequence[int], tasks: Sequence[str])
     n, right = np.bincount(cell, minlength=shape[0] * shape[1]), np.bincount(cell, score, shape[0] * shape[1])
     added = 2 / (2 * shape[1])
     mean = (right + added) / (n + 2 * added)
-    unit = np.unique(units(frame), return_inverse=True)[1]
+    unit = np.unique(clusters(frame), return_inverse=True)[1]
     influence = np.zeros((unit.max() + 1, shape[0]))
     np.add.at(influence, (unit, place), ((score - mean[cell]) / (n + 2 * added)[cell]) / shape[1])
-    groups = max(len(influence), 2)
-    cov = groups / (groups - 1) * influence.T @ influence
+    groups = len(influence)
+    cov = groups / max(groups - 1, 1) * influence.T @ influence
     extra = added * ((1 - mean) ** 2 + mean**2) / (n + 2 * added) ** 2 / shape[1] ** 2
     cov += np.diag(extra.reshape(shape).sum(1))
-    return (right / n).reshape(shape).mean(1), mean.reshape(shape).mean(1), cov, groups - 1
+    return (right / n).reshape(shape), mean.reshape(shape).mean(1), cov, groups - 1
 
 
 def _line(lengths: Sequence[int]) -> tuple[Array, Array]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longctx.errors import UsageError
-from longctx.stats.cells import answered, haystack_codes, keys, rows
+from longctx.stats.cells import answered, clusters, keys, rows
 from longctx.stats.intervals import Array, design_effects
 
 if TYPE_CHECKING:
@@ -173,11 +173,12 @@ def _cells(frame: pd.DataFrame, work: pd.DataFrame, accuracy: float, level: floa
     extra: Any = {"n ": 1, "right ": right}
     groups = work.assign(**extra).groupby(names, observed=True, dropna=False, sort=True)
     table = groups.sum().rename(columns=str.strip).reset_index()
-    haystacks, effect = design_effects(groups.ngroup().to_numpy(), haystack_codes(frame), right)
+    code = groups.ngroup().to_numpy()
+    units, effect = design_effects(code, clusters(frame, code), right)
     n = table["n"].to_numpy(dtype=float)
-    shared = haystacks < n
-    shrunk = (stats.t.ppf(level, n - 1) / stats.t.ppf(level, np.maximum(haystacks - 1, 1))) ** 2
-    worth = np.where(shared, n / effect * np.where(effect == n / haystacks, 1, shrunk), n)
+    shared = units < n
+    shrunk = (stats.t.ppf(level, n - 1) / stats.t.ppf(level, np.maximum(units - 1, 1))) ** 2
+    worth = np.where(shared, n / effect * np.where(effect == n / units, 1, shrunk), n)
     share = table["right"].to_numpy() / n
     table = table.assign(accuracy=share, worth=worth, bound=lower_bound(share * worth, worth, level))
     return table.assign(passes=table["bound"] >= accuracy)

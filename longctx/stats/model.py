@@ -1,4 +1,4 @@
-"""A logistic model of scores, its errors clustered by haystack, and its effects in percentage points.
+"""A logistic model of scores, its errors clustered by haystack or seed, and its effects in percentage points.
 
 Fitted by statsmodels. What cannot be estimated is named and left out: columns that do not vary, columns that say the
 same as others, and columns that tell right from wrong without a miss (separation), whose effect has no finite size.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longctx.stats.cells import answered, haystack_codes
+from longctx.stats.cells import FEW, answered, clusters
 from longctx.stats.intervals import Array
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ class Model:
     Attributes:
         columns: names of the coefficients, ``intercept`` first.
         beta: (k,) coefficients, log odds.
-        cov: (k, k) their covariance, clustered by haystack.
-        df: degrees of freedom of the t distribution for intervals: haystacks less one.
+        cov: (k, k) their covariance, clustered, see `cells.clusters`.
+        df: degrees of freedom of the t distribution for intervals: clusters less one.
         n: answers.
-        haystacks: clusters.
+        clusters: haystacks, or seeds where several lengths or densities ask about the same facts.
         left_out: column → why it is not in the model.
         design: data frame of predictors → (n, k) matrix.
         data: (n, …) predictors that it was fitted to.
@@ -43,7 +43,7 @@ class Model:
     cov: Array
     df: float
     n: int
-    haystacks: int
+    clusters: int
     left_out: Mapping[str, str]
     design: Callable[[pd.DataFrame], Array] = field(repr=False)
     data: pd.DataFrame = field(repr=False)
@@ -55,14 +55,26 @@ class Model:
         return float(p.mean()), (p * (1 - p)) @ matrix / len(p)
 
     def difference(self, high: Any, low: Any, level: float = 0.95) -> dict[str, float]:
-        """Difference of two `share` results (or weighted sums of such) with its interval, and a test that it is 0."""
+        """Difference of two `share` results (or weighted sums of such) with its interval, and a test that it is 0.
+
+        With fewer than eight clusters there is neither: the sandwich is far too narrow then (Cameron & Miller 2015).
+        """
         from scipy import stats
 
         value, gradient = high[0] - low[0], high[1] - low[1]
+        if self.clusters < FEW:
+            return {"points": 100 * value}
         error = float(np.sqrt(max(gradient @ self.cov @ gradient, 0.0)))
         reach = float(stats.t.ppf((1 + level) / 2, self.df)) * error
         p = float(2 * stats.t.sf(abs(value) / error, self.df)) if error else float("nan")
         return {"points": 100 * value, "low": 100 * (value - reach), "high": 100 * (value + reach), "p": p}
+
+
+def too_few(model: Model) -> str:
+    """Why a model has no intervals; empty where it has."""
+    if model.clusters >= FEW:
+        return ""
+    return f"{model.clusters} clusters (haystacks, or seeds whose facts recur) are too few for an interval; {FEW} do"
 
 
 def predictors(frame: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +118,7 @@ def fit(frame: pd.DataFrame, names: list[str] | None = None) -> Model | None:
     asked, data = asked[known], data[known]
     if len(data) < 3 or asked["score"].nunique() < 2:
         return None
-    score, groups = asked["score"].to_numpy(dtype=float), np.unique(haystack_codes(asked), return_inverse=True)[1]
+    score, groups = asked["score"].to_numpy(dtype=float), np.unique(clusters(asked), return_inverse=True)[1]
     left_out: dict[str, str] = {}
     kept: list[str] = []
     for name in data:
@@ -133,19 +145,19 @@ def _fitted(data: pd.DataFrame, kept: list[str], score: Array, groups: Any, left
         columns = [frame[name].to_numpy(dtype=float) - centre.get(name, 0.0) for name in kept]
         return np.column_stack([np.ones(len(frame)), *columns])
 
-    haystacks = int(groups.max()) + 1
+    units = int(groups.max()) + 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # convergence and separation are checked here
         result = sm.GLM(score, design(data), family=sm.families.Binomial()).fit(
-            cov_type="cluster", cov_kwds={"groups": groups, "use_correction": haystacks > 1}
+            cov_type="cluster", cov_kwds={"groups": groups, "use_correction": units > 1}
         )
     return Model(
         columns=("intercept", *kept),
         beta=np.asarray(result.params),
         cov=np.asarray(result.cov_params()),
-        df=float(max(haystacks - 1, 1)),
+        df=float(max(units - 1, 1)),
         n=len(score),
-        haystacks=haystacks,
+        clusters=units,
         left_out=left_out,
         design=design,
         data=data,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longctx.stats.cells import answered
+from longctx.stats.cells import answered, clusters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def preference(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
     Among the k distractors of a sample, chance would pick each with 1/k. The picked one's rank, by distance to the
     needle or by place in the haystack, is (rank - ½)/k with mean ½ and variance (k² - 1)/(12 k²) then; ranks are
     compared within a sample, so that where distractors stand does not matter. The test draws ranks by chance 9,999
-    times. Samples with one distractor say nothing. Where haystacks are shared, one sample of each counts.
+    times. Samples with one distractor say nothing. One sample of each cluster counts, see `cells.clusters`.
 
     Returns:
         Two rows, ``which`` = ``nearer`` and ``later``: ``n`` picks that say something, ``share``: how often the picked
@@ -47,8 +47,7 @@ def preference(frame: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
 
     picked = answered(frame)
     picked = picked[(picked["outcome"] == "distractor") & (picked["n_distractors"].fillna(0) > 1)]
-    shared = (picked["haystack"] != "") & picked.duplicated(["run", "haystack"])
-    picked = picked[~shared]
+    picked = picked[~picked.assign(**{"cluster ": clusters(picked)}).duplicated(["run", "cluster "])]
     rows = []
     for which, column in (("nearer", "picked_nearness"), ("later", "picked_lateness")):
         known = picked.dropna(subset=[column])

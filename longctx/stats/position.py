@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from longctx.stats.cells import answered, haystack_codes, keys
-from longctx.stats.model import Model, fit
+from longctx.stats.cells import answered, clusters, keys
+from longctx.stats.model import Model, fit, too_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,8 @@ def effects(frame: pd.DataFrame, level: float = 0.95, model: Model | None = None
     Returns:
         ``effect`` (``length doubled``; ``depth: middle against ends``, ``depth: end against start``; ``density: one
         more distractor per 10K tokens``; ``tier=…`` against template; ``format=…`` against the commonest), ``points``
-        with ``low`` and ``high``, ``p``, and ``why_not``: for what could not be estimated, the reason.
+        with ``low`` and ``high``, ``p``, and ``why_not``: for what could not be estimated, the reason; of points
+        without an interval, that clusters are too few.
     """
     import pandas as pd
 
@@ -37,7 +38,8 @@ def effects(frame: pd.DataFrame, level: float = 0.95, model: Model | None = None
     if found is None:
         rows.append({"effect": "all", "why_not": "all answers have the same score, or there are too few"})
     else:
-        rows += [{"effect": label, **values} for label, values in _estimates(found, level)]
+        few = too_few(found)
+        rows += [{"effect": label, "why_not": few, **values} for label, values in _estimates(found, level)]
         rows += [{"effect": name, "why_not": why} for name, why in found.left_out.items()]
     columns = ["effect", "points", "low", "high", "p", "why_not"]
     return pd.DataFrame([{"why_not": "", **row} for row in rows], columns=columns)
@@ -83,7 +85,8 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
 
     Lost in the middle: mean score of the two ends less that of the middle; primacy: start less middle; recency: end
     less middle. Where haystacks carry the needle to all of these places, each difference is taken within a haystack
-    and the test is a paired t test over haystacks; otherwise Welch's t test over haystacks.
+    and the test is a paired t test over haystacks; otherwise Welch's t test over haystacks. Where several lengths or
+    densities are pooled, seeds take the place of haystacks.
 
     Args:
         frame: from `longctx.table.load`.
@@ -93,22 +96,24 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
     Returns:
         The columns of `by`, ``contrast`` (of `CONTRASTS`), ``points`` (percentage points; above 0 where it is there)
         with ``low`` and ``high``, ``p`` (two-sided), ``p_holm`` (corrected for all tests of the table, Holm 1979),
-        ``design`` (``paired``, ``unpaired`` or ``not tested``) and ``haystacks``.
+        ``design`` (``paired``, ``unpaired`` or ``not tested``) and ``clusters`` (haystacks, or seeds where the same
+        facts recur, see `cells.clusters`).
     """
     import pandas as pd
     from statsmodels.stats.multitest import multipletests
 
     asked = answered(frame)
     work = keys(asked, by)
-    work["zone "], work["block "], work["score "] = zones(asked), haystack_codes(asked), asked["score"]
+    work["zone "], work["score "], work["row "] = zones(asked), asked["score"], np.arange(len(asked))
     work = work[work["zone "] != ""]
     rows: list[dict[str, Any]] = []
     groups: Any = work.groupby(list(by), observed=True, sort=True) if by else [((), work)]
     for values, part in groups:
+        part = part.assign(**{"block ": clusters(asked.iloc[part["row "]])})
         means = part.groupby(["block ", "zone "])["score "].mean().unstack().reindex(columns=["start", "middle", "end"])
         for contrast in CONTRASTS:
             rows.append({**dict(zip(by, values, strict=True)), "contrast": contrast, **_tested(means, contrast, level)})
-    found = pd.DataFrame(rows, columns=[*by, "contrast", "points", "low", "high", "p", "design", "haystacks"])
+    found = pd.DataFrame(rows, columns=[*by, "contrast", "points", "low", "high", "p", "design", "clusters"])
     tested = found["p"].notna()
     found.insert(len(by) + 5, "p_holm", np.nan)
     if tested.any():
@@ -126,13 +131,13 @@ def _tested(means: pd.DataFrame, contrast: str, level: float) -> dict[str, Any]:
         return {
             **_points(stats.ttest_1samp(paired, 0), paired.mean(), level),
             "design": "paired",
-            "haystacks": len(paired),
+            "clusters": len(paired),
         }
     edge, middle = means[outside].mean(axis=1).dropna(), means["middle"].dropna()
     if len(edge) < 2 or len(middle) < 2 or means[outside].dropna(how="all").isna().all().any():
-        return {"points": np.nan, "design": "not tested", "haystacks": len(means)}
+        return {"points": np.nan, "design": "not tested", "clusters": len(means)}
     test = stats.ttest_ind(edge, middle, equal_var=False)
-    return {**_points(test, edge.mean() - middle.mean(), level), "design": "unpaired", "haystacks": len(means)}
+    return {**_points(test, edge.mean() - middle.mean(), level), "design": "unpaired", "clusters": len(means)}
 
 
 def _points(test: Any, size: float, level: float) -> dict[str, float]:
