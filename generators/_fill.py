@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from longctx.agreement import Store
 from longctx.closing import Candidates, close
 from longctx.encoded import encode_texts
 from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tokens
 from longctx.generated import Part
 from longctx.phrases import Phrases
-from longctx.seams import Piece, Seams, Slice, Store
+from longctx.seams import Piece, Seams, Slice
 from longctx.tokens import Tokenizer
 from longctx.types import Place
 
