@@ -12,7 +12,6 @@ import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from longctx.types import Ids
 
 _LONG = 1 << 12  # characters from which a text counts as long
 _TRIED = 16  # of so many long texts, one is encoded by both
-_ALONE = 1 << 15  # characters up to which threads are not worth their start
 _CONTRACTIONS = "'s|'t|'re|'ve|'m|'ll|'d"
 # The pattern of GPT-2, which `ByteLevel` has built in; and what is left of it where digits were split off before.
 _GPT2 = rf"{_CONTRACTIONS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+"
@@ -45,10 +43,10 @@ _AROUND = (
 class Quick:
     """A tokenizer's faster twin."""
 
-    def __init__(self, fast: Any, encoding: Any, unknown: bytes, added: Sequence[str], normalised: bool) -> None:
+    def __init__(self, fast: Any, encoding: Any, unknown: bytes, odd: Sequence[str], normalised: bool) -> None:
         """Keep the two encoders; `find` looks whether there is a faster one."""
         self._fast, self._encoding, self._unknown = fast, encoding, unknown
-        self._added, self._normalised = added, normalised
+        self._odd, self._normalised = odd, normalised
         self._tried: set[str] = set()
         self._broken = False
 
@@ -63,25 +61,24 @@ class Quick:
             return None
         from tiktoken import Encoding
 
+        plain, odd = _added(rules["added_tokens"], normaliser is not None)
         try:
-            encoding = Encoding("longctx", pat_str=pattern, mergeable_ranks=ranks, special_tokens={})
+            encoding = Encoding("longctx", pat_str=pattern, mergeable_ranks=ranks, special_tokens=plain)
         except ValueError:  # a pattern in another dialect
             return None
         unknown = bytes(byte for byte in range(256) if bytes([byte]) not in ranks)
-        added = [token["content"] for token in rules["added_tokens"]]
-        return cls(fast, encoding, unknown, added, normaliser is not None)
+        return cls(fast, encoding, unknown, odd, normaliser is not None)
 
     def encode(self, texts: Sequence[str]) -> list[Ids] | None:
         """Ids of each text, without special tokens added; None where the tokenizer's own encoder must be asked."""
         if self._broken or not self._can(texts):
             return None
-        few = sum(map(len, texts)) <= _ALONE
         try:
-            if few:
-                found = [self._encoding.encode_to_numpy(text, disallowed_special=()) for text in texts]
+            if max(map(len, texts), default=0) < _LONG:  # a thread's start would take longer than a text
+                found = list(map(self._encode, texts))
             else:
                 with ThreadPoolExecutor(os.cpu_count()) as pool:
-                    found = list(pool.map(partial(self._encoding.encode_to_numpy, disallowed_special=()), texts))
+                    found = list(pool.map(self._encode, texts))
         except ValueError:  # millions of blanks in a row are too much for the regular expression
             return None
         odd = [index for index, text in enumerate(texts) if self._is_odd(text)]
@@ -90,11 +87,15 @@ class Quick:
         long = [index for index, text in enumerate(texts) if len(text) >= _LONG][::_TRIED]
         return found if self._same([texts[index] for index in long], [found[index] for index in long]) else None
 
+    def _encode(self, text: str) -> Ids:
+        ids: Ids = self._encoding.encode_to_numpy(text, allowed_special="all")
+        return ids
+
     def _is_odd(self, text: str) -> bool:
         """Whether the tokenizer does something to this text before it splits it into words."""
         if self._normalised and not unicodedata.is_normalized("NFC", text):
             return True
-        return any(word in text for word in self._added)
+        return any(word in text for word in self._odd)
 
     def _can(self, texts: Sequence[str]) -> bool:
         new = sorted(set().union(*texts) - self._tried)
@@ -105,7 +106,7 @@ class Quick:
         tries = [form.format(letter) for letter in new for form in _AROUND]
         tries = [text for text in tries if not self._is_odd(text)]
         self._tried |= set(new)
-        return self._same(tries, [self._encoding.encode_to_numpy(text, disallowed_special=()) for text in tries])
+        return self._same(tries, list(map(self._encode, tries)))
 
     def _own(self, texts: Sequence[str]) -> list[Ids]:
         own = self._fast.encode_batch_fast(list(texts), add_special_tokens=False)
@@ -148,6 +149,20 @@ def _ranks(rules: Mapping[str, Any]) -> dict[bytes, int] | None:
         return {bytes(map(letters.__getitem__, t)): n for t, n in vocabulary.items() if t not in added}
     except KeyError:  # a token that is none of bytes
         return None
+
+
+def _added(tokens: Sequence[Mapping[str, Any]], normalised: bool) -> tuple[dict[str, int], list[str]]:
+    """Added tokens at which both split a text in the same way, and those that take more with them or overlap."""
+    flags = ("lstrip", "rstrip", "single_word", *(["normalized"] if normalised else []))
+    words = [token["content"] for token in tokens]
+    plain, odd = dict[str, int](), list[str]()
+    for token in tokens:
+        word = token["content"]
+        if any(token[flag] for flag in flags) or any(other != word and word in other for other in words):
+            odd.append(word)
+        else:
+            plain[word] = token["id"]
+    return plain, odd
 
 
 def _letters() -> dict[str, int]:
