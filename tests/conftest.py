@@ -44,12 +44,21 @@ def shared_corpora() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """longctx's cache, empty at the session's start but for the unpacked model, which is checked at every use."""
+    """longctx's cache, empty at the session's start but for the unpacked model, which is checked at every use.
+
+    Where pytest-xdist shares the session out to processes, what longctx keeps by content serves all of them; folders that
+    tests write documents into are each process's own.
+    """
     from longctx.content import cache_folder
 
     models = cache_folder("models")
     folder = tmp_path_factory.mktemp("cache")
     (folder / "models").symlink_to(models.resolve())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in ("corpora", "documents", "encoded"):
+            kept = tmp_path_factory.getbasetemp().parent / "kept" / name
+            kept.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGCTX_CACHE", str(folder))
         yield folder
