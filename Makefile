@@ -16,6 +16,9 @@ LOCKS := pyproject.toml $(wildcard requirements/*)
 export MODEL DOCS LENGTHS DEPTHS SAMPLES DENSITIES YARN BACKEND OUT GPU
 # vLLM reads VERBOSE too, and takes it for a number: only the installer gets it.
 unexport VERBOSE
+# Containers often set it: then each process would compile all that it imports anew, which triples how long torch,
+# transformers and vLLM take to start.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Shell words: the options for the variables that are set. A DOCS that is not here is looked for where make was called
 # from, which is another folder after `make -C`.
@@ -32,6 +35,10 @@ export PWD_CALLED := $(PWD)
 
 # The form of a sweep that ends within minutes on two cores with the embedded model.
 small = $(if $(SIZE),$(if $(filter small,$(SIZE)),-small,$(error SIZE is $(SIZE); possible is small)))
+
+# Two processes; who is done takes tests from the other. The model needs the machine for itself.
+TWO := -n 2 --dist worksteal
+FAST := $(TWO) -m "not model and not slow"
 
 # For every Python and platform at once, and without what only this machine knows.
 LOCK = env -u UV_FIND_LINKS .venv/bin/uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal \
@@ -84,16 +91,16 @@ sweep-yarn: setup  ## the embedded model beyond its window with YaRN, and what Y
 	echo && $(LONGCTX) table "$$out" "$$with" --by run,length
 
 test: setup  ## every test, the real model included
-	@$(PY) -m pytest
+	@failed=0; $(PY) -m pytest $(TWO) -m "not model" || failed=1; $(PY) -m pytest -m model || failed=1; exit $$failed
 
 test-fast: setup  ## the tests without the model and without the slow ones
-	@$(PY) -m pytest -m "not model and not slow"
+	@$(PY) -m pytest $(FAST)
 
 check: setup  ## ruff, mypy and the fast tests
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
-	@$(PY) -m pytest -q -m "not model and not slow"
+	@$(PY) -m pytest -q $(FAST)
 
 check-tasks: setup  ## every task at 4K, 128K and 1M: exact, and answered by a reader of the text; LENGTHS=... DOCS=...
 	@$(docs); $(PY) benchmarks/check_tasks.py --length "$${LENGTHS:-4K,128K,1M}" $${DOCS:+--corpus "$$DOCS"}

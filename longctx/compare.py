@@ -10,6 +10,12 @@ _MONTHS = "january|february|march|april|may|june|july|august|september|october|n
 _DATE = re.compile(rf"\b({_MONTHS}) (\d{{1,2}})(?:st|nd|rd|th)?,? (\d{{4}})\b")
 _BLANKS = re.compile(r"\s+")
 _MARKUP = re.compile(r"[*`]")
+# What a whole value has around it: a pattern for each value would be compiled for each value.
+_BEFORE_DIGIT = re.compile(r"(?<!\d)(?<!\d[.,])")
+_BEFORE_WORD = re.compile(r"(?<![a-z0-9_])")
+_AFTER_DIGIT = re.compile(r"(?!\d)(?!,\d)(?!\.(?!0+(?!\d))\d)")
+_AFTER_WORD = re.compile(r"(?![a-z0-9_])")
+_ANY = re.compile("")
 
 
 class NoForm(str):
@@ -41,20 +47,13 @@ def occurrences(value: str, text: str) -> int:
     """
     if not value:
         return 0
-    before = r"(?<!\d)(?<!\d[.,])" if value[:1].isdigit() else r"(?<![a-z0-9_])" if value[:1].isascii() else ""
-    after = (
-        r"(?!\d)(?!,\d)(?!\.(?!0+(?!\d))\d)"
-        if value[-1:].isdigit()
-        else r"(?![a-z0-9_])"
-        if value[-1:].isascii()
-        else ""
-    )
-    before = before if value[:1].isalnum() else ""
-    after = after if value[-1:].isalnum() else ""
-    whole = re.compile(before + re.escape(value) + after)
+    before = _BEFORE_DIGIT if value[:1].isdigit() else _BEFORE_WORD if value[:1].isascii() else _ANY
+    after = _AFTER_DIGIT if value[-1:].isdigit() else _AFTER_WORD if value[-1:].isascii() else _ANY
+    before = before if value[:1].isalnum() else _ANY
+    after = after if value[-1:].isalnum() else _ANY
     count, at = 0, text.find(value)  # plain search, as the pattern's would look behind at every character
     while at >= 0:
-        found = whole.match(text, at) is not None
+        found = before.match(text, at) is not None and after.match(text, at + len(value)) is not None
         count += found
         at = text.find(value, at + (len(value) if found else 1))
     return count

@@ -8,6 +8,7 @@ import sysconfig
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from longctx.content import cache_folder, folders
@@ -75,9 +76,14 @@ def read_source(path: Path) -> Source:
         CorpusError: not TOML, or a field that is unknown or cannot be.
     """
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        return _parsed(path, path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CorpusError(f"{path}: {error}") from None
+
+
+@lru_cache(maxsize=64)  # each corpus that is opened looks through all of them
+def _parsed(path: Path, text: str) -> Source:
+    table = tomllib.loads(text)
     for name in table:
         if name not in _FIELDS:
             raise CorpusError(f"{path}: " + unknown("field", name, _FIELDS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import signal
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="vLLM is not installed: it has no build for this machine"))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays to the end: no garbage collection needs to look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def shared_corpora() -> Path:
     """Folder with real documents: contracts, disclosures, mixed, policies, support."""
@@ -44,12 +51,21 @@ def shared_corpora() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """longctx's cache, empty at the session's start but for the unpacked model, which is checked at every use."""
+    """longctx's cache, empty at the session's start but for the unpacked model, which is checked at every use.
+
+    Where pytest-xdist shares the session out to processes, what longctx keeps by content serves all of them; folders
+    that tests write documents into are each process's own.
+    """
     from longctx.content import cache_folder
 
     models = cache_folder("models")
     folder = tmp_path_factory.mktemp("cache")
     (folder / "models").symlink_to(models.resolve())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        for name in ("corpora", "documents", "encoded", "mined"):
+            kept = tmp_path_factory.getbasetemp().parent / "kept" / name
+            kept.mkdir(parents=True, exist_ok=True)
+            (folder / name).symlink_to(kept)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGCTX_CACHE", str(folder))
         yield folder

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 from stats_frames import answers
+from statsmodels.stats.multitest import multipletests
 
 from longctx import stats
 from longctx.errors import UsageError
-from longctx.stats.compare import paired
+from longctx.stats.compare import holm, paired
 
 
 @settings(deadline=None, max_examples=50)
@@ -52,6 +53,12 @@ def test_sign_flips_count_half_of_what_is_as_far() -> None:
     first, second = np.repeat([0, 0, 0, 1.0], [1, 2, 2, 1]), np.repeat([1.0, 1, 1, 0], [1, 2, 2, 1])
     found = paired(first, second, np.repeat(np.arange(4), [1, 2, 2, 1]))
     assert found["p"] == pytest.approx((beyond + same / 2) / 16)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.04, 1.0])), min_size=1, max_size=12))
+def test_holm_is_statsmodels(p: list[float]) -> None:
+    assert holm(np.array(p)) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def test_strata_flips_and_holm() -> None:

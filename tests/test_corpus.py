@@ -130,6 +130,7 @@ def _open_in_process(folder: str, barrier: Any, results: Any) -> None:
     results.put((corpus.hash, int(corpus.ids.sum()), corpus.tokens))
 
 
+@pytest.mark.slow
 def test_processes_that_build_the_same_corpus_at_once_all_get_it(folder: Path) -> None:
     context = multiprocessing.get_context("spawn")  # the tokenizer's threads do not survive a fork
     barrier, results = context.Barrier(3), context.Queue()

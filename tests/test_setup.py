@@ -87,6 +87,19 @@ def test_longctx_gets_no_variable_that_vllm_would_read_too(checkout: Path) -> No
         assert not re.search("^VERBOSE=", (checkout / "environment").read_text(), re.MULTILINE)
 
 
+def test_what_is_compiled_is_kept(checkout: Path) -> None:
+    """Else each process of a container that sets this compiles torch and transformers anew."""
+    make(checkout, "demo", PYTHONDONTWRITEBYTECODE="1")
+    assert "PYTHONDONTWRITEBYTECODE" not in (checkout / "environment").read_text()
+
+
+@pytest.mark.parametrize("fails", ["", "not model", "model"])
+def test_both_parts_of_the_tests_run_and_each_can_fail(checkout: Path, fails: str) -> None:
+    program(checkout / ".venv/bin/python", f'for last; do :; done; echo "$last" >> parts; [ "$last" != "{fails}" ]')
+    assert (make(checkout, "test").returncode == 0) == (not fails)
+    assert (checkout / "parts").read_text().splitlines() == ["not model", "model"]
+
+
 def test_setup_is_done_once(checkout: Path) -> None:
     log = checkout / "installs"
     assert log.read_text().splitlines()[-1] == "requirements/install.py"

@@ -73,7 +73,6 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, by: Sequence[str] = (), l
         UsageError: as `pairs`.
     """
     import pandas as pd
-    from statsmodels.stats.multitest import multipletests
 
     both = pairs(first, second)
     work = keys(both.rename(columns={"score_first": "score"}), by)
@@ -89,7 +88,22 @@ def compare(first: pd.DataFrame, second: pd.DataFrame, by: Sequence[str] = (), l
     found = pd.DataFrame(rows)
     if by:
         found = found.sort_values(list(by), kind="stable", ignore_index=True)
-    return found.assign(p_holm=multipletests(found["p"], method="holm")[1])
+    return found.assign(p_holm=holm(found["p"].to_numpy(dtype=float)))
+
+
+def holm(p: Array) -> Array:
+    """P-values corrected for how many tests there are, step down (Holm 1979).
+
+    statsmodels' ``multipletests`` gives the same, and has Python collect its garbage at each call: in a process that
+    holds a corpus or a large table this takes longer than all the rest of a comparison.
+
+    Args:
+        p: (n,) each 0-1.
+    """
+    order = np.argsort(p, kind="stable")
+    corrected = np.empty(len(p))
+    corrected[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1.0)
+    return corrected
 
 
 def paired(first: Array, second: Array, haystack: Codes, level: float = 0.95) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from longctx.stats.cells import answered, clusters, keys
+from longctx.stats.compare import holm
 from longctx.stats.model import Model, fit, too_few
 
 if TYPE_CHECKING:
@@ -100,7 +101,6 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
         facts recur, see `cells.clusters`).
     """
     import pandas as pd
-    from statsmodels.stats.multitest import multipletests
 
     asked = answered(frame)
     work = keys(asked, by)
@@ -117,7 +117,7 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
     tested = found["p"].notna()
     found.insert(len(by) + 5, "p_holm", np.nan)
     if tested.any():
-        found.loc[tested, "p_holm"] = multipletests(found.loc[tested, "p"], method="holm")[1]
+        found.loc[tested, "p_holm"] = holm(found.loc[tested, "p"].to_numpy(dtype=float))
     return found
 
 
