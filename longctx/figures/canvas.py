@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT, TOP, BOTTOM = 1.05, 2.0, 1.2, 0.9  # inches around what is drawn: labels, margins and title, legend
 DPI = 160
-NAME = 44  # characters of a model's name in a title
+NAME = 36  # characters of a model's name in a title
 KINDS = ("png", "svg", "pdf")
 
 

@@ -109,8 +109,8 @@ def forest(
         ax.scatter(points[-1:], at[-1:], 70, marker="D", color="#d55e00", edgecolor="black", linewidth=0.8, zorder=3)
         ax.axhline(rows - 1.5, color="#cccccc", linewidth=0.6)
         ax.set_yticks(at, labels, parse_math=False)
-        for tick, label in zip(ax.get_yticklabels(), labels, strict=True):
-            tick.set(**face(label, bold=label == "all"))
+        for tick, said in zip(ax.get_yticklabels(), labels, strict=True):
+            tick.set(**face(said, bold=said == "all"))
         ax.tick_params(axis="y", length=0, labelsize=7.5)
         ax.grid(axis="x", color="#e4e4e4", linewidth=0.6)
         ax.spines[["top", "right", "left"]].set_visible(False)

@@ -41,7 +41,7 @@ def small_multiples(frame: pd.DataFrame, by: str = "task", *, thresholds: Sequen
     across = min(len(groups), 4 if len(groups) > 6 else 3)
     down = math.ceil(len(groups) / across)
     width, height, step_x, step_y = 2.1, 1.35, 2.75, 2.25
-    means = [(part["right"].sum() / part["n"].sum(), label(short_name(str(name)), 26)) for name, part in groups]
+    means = [(part["right"].sum() / part["n"].sum(), label(short_name(str(name)), 24)) for name, part in groups]
     finding = f"{max(means)[1]} {100 * max(means)[0]:.0f} % right, {min(means)[1]} {100 * min(means)[0]:.0f} %"
     span = f"{length_labels([lengths[0]])[0]} to {length_labels([lengths[-1]])[0]} tokens, log scale"
     details = [f"{len(groups)} panels over {span}", *about(frame)[1:], f"n = {cells['n'].sum():,}", "95 % intervals"]
