@@ -77,9 +77,9 @@ def _finding(frame: pd.DataFrame, accuracy: float) -> str:
         worst = found[fewest].worst.iloc[0]
         had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {100 * worst['bound']:.0f} %"
         return f"{asked} is shown at no length: at {length_labels([worst['length']])[0]} the worst had {had}"
-    if len(found) == 1:
-        return f"{asked} is shown up to {length_labels([found[fewest].length])[0]} tokens"
     reach = {one.length: density for density, one in found.items() if one.length}  # the highest density of each
+    if len(found) == 1:
+        return f"{asked} is shown up to {length_labels([*reach])[0]} tokens"
     said = [
         f"{length_labels([length])[0]} with {f'up to {density:g}' if density else 'no'} distractors per 10K"
         for length, density in list(reach.items())[:3]
@@ -93,7 +93,8 @@ def _lines(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
     lines.length_axis(ax, sorted(worst["length"].unique()))
     lines.thresholds(ax, [accuracy])
     if several:
-        drawn = [(distractors([density]), part, "bound") for density, part in worst.groupby("density")]
+        parts: Any = worst.groupby("density")
+        drawn = [(distractors([density]), part, "bound") for density, part in parts]
     else:
         ax.fill_between(worst["length"].to_numpy(float), 0, worst["bound"], color="#dfe5ee", linewidth=0, zorder=0.5)
         drawn = [("measured", worst, "accuracy"), ("at least", worst, "bound")]
