@@ -67,7 +67,7 @@ def draw(ax: Axes, lines: Sequence[Line], x: str, *, ordered: bool = False) -> N
             ax.plot(places, low, zorder=1, **edge)
             ax.plot(places, high, zorder=1, **edge)
         else:
-            ax.vlines(places, low, high, color=kind["color"], linewidth=0.8, alpha=0.7, zorder=2)
+            ax.vlines(places, low, high, color=kind["color"], linewidth=0.8, alpha=0.7 if ordered else 0.45, zorder=2)
         if line.floor is not None:
             ax.axhline(line.floor, color=kind["color"], linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
         last.append((places[-1], mean[-1]) if len(places) else (np.nan, 0.5))
