@@ -134,8 +134,9 @@ def _lacking(found: stats.Frontier, length: int) -> str:
     """Why a length is not certified, and what it would take."""
     worst = found.worst[found.worst["length"] == length].iloc[0]
     depth = "" if worst["depth"] < 0 else f"depth {depth_labels([float(worst['depth'])])[0]} and "
-    said = f"The worst cell there, {depth}density {worst['density']:g}, had {int(worst['right'])} of {int(worst['n'])} "
-    said += f"right, so that at least {100 * worst['bound']:.0f} % is shown. "
+    said = f"The worst cell at {_tokens_of(length)}, {depth}density {worst['density']:g}, "
+    said += f"had {int(worst['right'])} of {int(worst['n'])} right, "
+    said += f"so that at least {100 * worst['bound']:.0f} % is shown. "
     if worst["passes"]:
         return "A depth or density that was asked at other lengths has no answers there."
     needed = stats.samples_needed(found.accuracy, float(worst["accuracy"]), found.level, POWER)

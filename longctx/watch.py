@@ -116,14 +116,14 @@ def picture(
     state: State, width: int, height: int | None = None, shades: str = textmap.BLOCKS, colour: bool = False
 ) -> str:
     """The heatmaps and the line; one heatmap over everything where they are higher than `height` lines."""
+    line = "\n".join(textmap.wrap(state.line().split(" · "), width))
     if state.frame is None:
-        return state.line()
+        return line
     options: Any = {"width": width, "shades": shades, "colour": colour}
     text = textmap.text_heatmap(state.frame, **options)
-    if height is not None and text.count("\n") + 3 > height:
+    if height is not None and text.count("\n") + line.count("\n") + 3 > height:
         text = textmap.text_heatmap(state.frame, pooled=True, **options)
-    line = state.line() if shades != textmap.ASCII else state.line().replace("·", "-")
-    return f"{text}\n\n{line}"
+    return f"{text}\n\n{line if shades != textmap.ASCII else line.replace('·', '-')}"
 
 
 def on_terminal(run: Path, stream: TextIO, every_s: float, colour: bool) -> State:

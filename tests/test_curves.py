@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from factories import RIGHT, WRONG, fading, make_run, record, write_records
+from factories import ERROR, RIGHT, WRONG, fading, make_run, record, write_records
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
@@ -194,6 +194,21 @@ def test_attribution_stacks_up_to_all_answers(tmp_path: Path, count: int) -> Non
     assert len(tops) == count
     assert list(tops.values()) == pytest.approx([1] * count)
     assert overlaps(texts_of(ax), ax.get_figure(root=True)) == []  # type: ignore[arg-type]
+
+
+def test_a_run_of_failed_calls_alone_has_a_masked_heatmap_and_reasons(tmp_path: Path) -> None:
+    frame = table.load(make_run(tmp_path / "run", answer=lambda n, d, i: ERROR))
+    album = figures.draw(frame, tmp_path / "figures", kinds=["png"])
+    assert [path.name for path in album.paths] == ["heatmap.png"]
+    assert "0 depths were answered" in dict(album.left_out)["Accuracy over depth"]
+
+
+def test_where_nothing_is_shown_the_frontier_says_of_how_many(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [1024, 2048], [0.0, 1.0], 4, lambda n, d, i: WRONG, densities=[0, 2, 4, 8])
+    ax = figures.trust_frontier(table.load(run))
+    said = ax.get_title(loc="left").replace("\xa0", " ").replace("\n", " ")
+    assert said.endswith("90 % at every depth is shown at no length: at 1K the worst had 0 of 4 right, at least 0 %")
+    assert "no bound reaches 90 %" in words(ax)
 
 
 def test_what_cannot_be_drawn_is_left_out_with_its_reason(tmp_path: Path) -> None:

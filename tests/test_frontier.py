@@ -85,7 +85,8 @@ def test_the_sentence_by_hand() -> None:
     assert claim(frame, manifest, 0.9).text.startswith(
         "On contracts, m, served by vllm with YaRN factor 2, answers correctly in at least 90 % of cases up to 2K "
         "tokens, wherever the fact sits, without look-alikes, at 95 % confidence, for 10 generated tokens per right "
-        "answer. Not shown at 4K tokens. The worst cell there, depth 0 % (start) and density 0, had 0 of 40 right"
+        "answer. Not shown at 4K tokens. The worst cell at 4K tokens, depth 0 % (start) and density 0, had 0 of 40 "
+        "right"
     )
     assert claim(frame, {}, 0.95).length is None
     text = claim(frame, {}, 0.95).text

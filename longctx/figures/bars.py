@@ -65,12 +65,14 @@ def attribution_bars(frame: pd.DataFrame, *, ax: Axes | None = None, title: str 
         ax.set_xlabel("context length (tokens)", size=9)
         _name(ax, middles)
         missing, last = int(counts["unmatched"].sum()), wide.iloc[-1]
+        label = length_labels([wide.index[-1]])[0]
         details = [*about(stats.asked(frame)), canvas.times(counts["n"], "a length")]
-        details += [f"there {100 * last['unable']:.0f} % fail with the needle alone too"]
+        details += [f"at {label} {100 * last['unable']:.0f} % fail with the needle alone too"]
         details += [f"{100 * last['known']:.0f} % are known without documents"]
         details += [f"{missing:,} answers without both controls left out"] if missing else []
-        label = length_labels([wide.index[-1]])[0]
-        finding = f"at {label} the context costs {100 * last['context']:.0f} % of answers"
+        context = found[found["part"] == "context"].iloc[-1]
+        interval = f"95 % interval {100 * context['low']:.0f}–{100 * context['high']:.0f} %"
+        finding = f"at {label} the context costs {100 * last['context']:.0f} % of answers ({interval})"
         return canvas.finish(ax, frame, finding, details, title=title, right=RIGHT)
 
 

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from longctx.figures import panel
-from longctx.figures.fonts import BASE, drawable, face
+from longctx.figures.fonts import BASE, drawable, face, label
 from longctx.textmap import source, wrap
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT, TOP, BOTTOM = 1.05, 2.0, 1.2, 0.9  # inches around what is drawn: labels, margins and title, legend
 DPI = 160
+NAME = 36  # characters of a model's name in a title
 KINDS = ("png", "svg", "pdf")
 
 
@@ -72,7 +73,10 @@ def place(figure: Figure, x: float, y: float, width: float, height: float) -> Dr
 
 def caption(frame: pd.DataFrame, finding: str, details: Sequence[str], room: float) -> list[str]:
     """A title's lines, fitting into `room` inches: who and the finding in the first, then the details."""
-    first = f"{source(frame)}: {finding}" if finding else source(frame)
+    who = source(frame)
+    if len(who) > NAME:  # in full below: what was found must not be cut off
+        who, details = label(who.rsplit("/", 1)[-1], NAME), [who, *details]
+    first = f"{who}: {finding}" if finding else who
     first = first.replace(" %", "\xa0%")  # a number and its sign stay on one line
     head = textwrap.wrap(drawable(first), round(room * 9.5), max_lines=2, placeholder="…")
     return ["\n".join(head), *wrap([drawable(item) for item in details], round(room * 13.8))]

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from longctx import stats
 from longctx.errors import UsageError
 from longctx.figures import canvas, lines
+from longctx.figures.fonts import label
 from longctx.figures.heatmaps import THRESHOLD, about
 from longctx.figures.lines import Line
 from longctx.textmap import depth_labels, length_labels, short_name
@@ -55,10 +56,8 @@ def length_curves(
         finding = _ends(whole, "length", length_labels)
         if len(drawn) > 1 and (at := cells[(cells["length"] == lengths[-1]) & (cells["n"] > 0)]).shape[0] > 1:
             best, worst = (at.loc[getattr(at["accuracy"], pick)()] for pick in ("idxmax", "idxmin"))
-            finding += (
-                f"; at {length_labels(lengths)[-1]} {short_name(str(best[by]))} {100 * best['accuracy']:.0f} %, "
-                f"{short_name(str(worst[by]))} {100 * worst['accuracy']:.0f} %"
-            )
+            ends = [f"{label(short_name(str(end[by])), 40)} {100 * end['accuracy']:.0f} %" for end in (best, worst)]
+            finding += f"; at {length_labels(lengths)[-1]} {', '.join(ends)}"
         return _finish(ax, frame, finding, title, cells, more)
 
 
@@ -73,12 +72,12 @@ def depth_curves(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | No
         title: in place of the one that says the finding.
 
     Raises:
-        UsageError: fewer than three depths were asked: no curve can be seen in two.
+        UsageError: fewer than three depths were answered: no curve can be seen in two.
     """
-    placed = frame.dropna(subset=["length_asked", "depth_asked"])
+    placed = stats.answered(frame).dropna(subset=["length_asked", "depth_asked"])
     asked_depths = sorted(placed["depth_asked"].unique())
     if len(asked_depths) < 3:
-        raise UsageError(f"Nothing to draw: {len(asked_depths)} depths were asked; a curve needs three.")
+        raise UsageError(f"Nothing to draw: {len(asked_depths)} depths were answered; a curve needs three.")
     asked_lengths = sorted(placed["length_asked"].unique())
     groups = _neighbours(asked_lengths, LENGTHS)
     bins = _neighbours(asked_depths, DEPTHS)
@@ -100,10 +99,12 @@ def depth_curves(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | No
         whole = stats.cells(pooled, ["depth"]).dropna(subset=["accuracy"])
         first, last = whole.iloc[0], whole.iloc[-1]
         worst = whole.sort_values("accuracy", kind="stable").iloc[0]
-        finding = (
-            f"{100 * first['accuracy']:.0f} % at the start, {100 * last['accuracy']:.0f} % at the end, "
-            f"least at depth {depth_labels([worst['depth']])[0].split(' (')[0]}: {100 * worst['accuracy']:.0f} %"
+        first_at, last_at, worst_at = (
+            label.split(" (")[0] for label in depth_labels([first["depth"], last["depth"], worst["depth"]])
         )
+        finding = f"{100 * first['accuracy']:.0f} % at depth {first_at}, {100 * last['accuracy']:.0f} % at {last_at}"
+        if worst["accuracy"] < min(first["accuracy"], last["accuracy"]):
+            finding += f", least at {worst_at}: {100 * worst['accuracy']:.0f} %"
         more = []
         for kept, asked, what in ((groups, asked_lengths, "lengths"), (bins, asked_depths, "depths")):
             if len(kept) < len(asked):

@@ -12,10 +12,9 @@ from matplotlib.patches import Rectangle
 from longctx import stats
 from longctx.errors import UsageError
 from longctx.figures import canvas, panel
-from longctx.figures.fonts import drawable, face
+from longctx.figures.fonts import face, label
 from longctx.figures.heatmaps import _size, about
 from longctx.textmap import depth_labels, length_labels, names
-from longctx.visible import clip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,7 +63,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame, *, ax: Axes | None = N
         panel.scale(ax, mesh, False, "difference in points")
         both = _both(first, second)
         framed = f"{clear.sum():,} of {len(found):,} cells differ beyond chance (framed)"
-        details = [*about(first), canvas.times(found["n"], "pairs a cell"), framed]
+        details = [*about(stats.pairs(*placed)), canvas.times(found["n"], "pairs a cell"), framed]
         return canvas.finish(
             ax, _stack(first, second), _finding(first, second), [*both, *details], title=title, right=1.4
         )
@@ -90,7 +89,7 @@ def forest(
     if len(found) > ROWS:
         raise UsageError(f"{len(found)} strata do not fit into one figure; possible are {ROWS}.")
     whole = stats.compare(first, second)
-    labels = [drawable(clip(_label(row, by), 38)) for row in found.to_dict("records")] + ["all"]
+    labels = [label(_label(row, by), 38) for row in found.to_dict("records")] + ["all"]
     points, low, high, n, p = (
         np.append(found[name].to_numpy(float), whole[name].to_numpy(float))
         for name in ("points", "low", "high", "n", "p_holm")
@@ -109,8 +108,8 @@ def forest(
         ax.scatter(points[-1:], at[-1:], 70, marker="D", color="#d55e00", edgecolor="black", linewidth=0.8, zorder=3)
         ax.axhline(rows - 1.5, color="#cccccc", linewidth=0.6)
         ax.set_yticks(at, labels, parse_math=False)
-        for tick, label in zip(ax.get_yticklabels(), labels, strict=True):
-            tick.set(**face(label, bold=label == "all"))
+        for tick, said in zip(ax.get_yticklabels(), labels, strict=True):
+            tick.set(**face(said, bold=said == "all"))
         ax.tick_params(axis="y", length=0, labelsize=7.5)
         ax.grid(axis="x", color="#e4e4e4", linewidth=0.6)
         ax.spines[["top", "right", "left"]].set_visible(False)
@@ -122,7 +121,7 @@ def forest(
                         va="center_baseline")  # fmt: skip
         details = [
             *_both(first, second),
-            *about(first)[:2],
+            *about(stats.pairs(first, second)),
             "95 % intervals",
             "* beyond chance after Holm's correction",
         ]

@@ -49,6 +49,12 @@ def face(text: str, *, bold: bool = False) -> dict[str, Any]:
     return {"family": needed, "weight": "bold" if bold and needed == [BASE] else "normal"}
 
 
+def label(text: str, most: int) -> str:
+    """A name, drawable, in at most so many characters: where it is longer its two ends, which tell names apart."""
+    said = drawable(text)
+    return said if len(said) <= most else f"{said[: most - most // 2 - 1]}…{said[-(most // 2) :]}"
+
+
 def drawable(text: str, *, lines: bool = False) -> str:
     r"""The text with what no font can draw, or what would act, written out: 合 → \u5408; `lines` keeps line feeds."""
     known = frozenset("\n").union(*_fonts().values())

@@ -12,21 +12,28 @@ from longctx import stats
 from longctx.errors import UsageError
 from longctx.figures import canvas, lines, panel
 from longctx.figures.heatmaps import about
-from longctx.textmap import length_labels
+from longctx.textmap import distractors, length_labels
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LINES = 3  # densities drawn as lines; between so few, lines of equal bound would be guesses
 LEVELS = (0.0, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
 RIGHT = 1.9
 
 
 def bounds(frame: pd.DataFrame, accuracy: float) -> pd.DataFrame:
-    """For each density and length the worst depth: its ``accuracy``, its lower ``bound`` (one-sided), its ``n``."""
+    """For each density and length the worst depth: its ``accuracy``, its lower ``bound`` (one-sided), its ``n``.
+
+    The bounds hold for all densities at once, as those of `stats.frontiers` do.
+    """
     import pandas as pd
 
     densities = sorted(stats.answered(frame)["density_asked"].dropna().unique().tolist())
-    found = [stats.frontier(frame, accuracy, [density]).worst.assign(density=density) for density in densities]
+    level = 1 - 0.05 / max(len(densities), 1)
+    found = [
+        stats.frontier(frame, accuracy, [density], level=level).worst.assign(density=density) for density in densities
+    ]
     table = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     if table.empty or table["length"].nunique() < 2:
         raise UsageError("Nothing to draw: length was not varied; at least two lengths are needed.")
@@ -38,8 +45,9 @@ def trust_frontier(
 ) -> Axes:
     """Draw what is shown about the worst depth: its lower bound over length and density.
 
-    With one density the bound and the measured accuracy are lines over length. With several, lines of equal bound
-    are drawn over length and density; dots are what was tested, between them the lines are interpolated.
+    With one density the bound and the measured accuracy are lines over length, with up to `LINES` each density's bound
+    is one. With more, lines of equal bound are drawn over length and density; dots are what was tested, between them
+    the lines are interpolated.
 
     Args:
         frame: from `longctx.table.load`. Tasks in it are pooled.
@@ -51,48 +59,49 @@ def trust_frontier(
         UsageError: fewer than two lengths were answered.
     """
     worst = bounds(frame, accuracy)
-    several = worst["density"].nunique() > 1
+    several = worst["density"].nunique()
     with canvas.style():
         ax = canvas.axes(5.4, 3.3, right=RIGHT, top=0.9) if ax is None else ax
-        (_contours if several else _lines)(ax, worst, accuracy)
+        (_contours if several > LINES else _lines)(ax, worst, accuracy)
         n = canvas.times(worst["n"], "at the worst depth")
         details = [*about(frame), f"{int((frame['outcome'] != 'error').sum()):,} answers", n, "one-sided 95 % bounds"]
-        return canvas.finish(ax, frame, _finding(frame, accuracy, several), details, title=title, right=RIGHT)
+        details += ["which hold for all densities at once"] if several > 1 else []
+        return canvas.finish(ax, frame, _finding(frame, accuracy), details, title=title, right=RIGHT)
 
 
-def _finding(frame: pd.DataFrame, accuracy: float, several: bool) -> str:
+def _finding(frame: pd.DataFrame, accuracy: float) -> str:
     asked = f"{100 * accuracy:g} % at every depth"
-    if not several:
-        length = stats.frontier(frame, accuracy).length
-        return (
-            f"{asked} is shown up to {length_labels([length])[0]} tokens"
-            if length
-            else f"{asked} is shown at no length"
-        )
     found = stats.frontiers(frame, accuracy)
-    parts: list[tuple[float, str]] = []
-    for density, one in found.items():
-        reach = length_labels([one.length])[0] if one.length else "no length"
-        if not parts or parts[-1][1] != reach:
-            parts.append((density, reach))
-    said = [f"{reach} with up to {density:g} distractors per 10K" for density, reach in parts[:3]]
-    return f"{asked} is shown up to " + ", ".join(said) if any(one.length for one in found.values()) else (
-        f"{asked} is shown at no length"
-    )  # fmt: skip
+    fewest = min(found)
+    if not any(one.length for one in found.values()):
+        worst = found[fewest].worst.iloc[0]
+        had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {100 * worst['bound']:.0f} %"
+        return f"{asked} is shown at no length: at {length_labels([worst['length']])[0]} the worst had {had}"
+    reach = {one.length: density for density, one in found.items() if one.length}  # the highest density of each
+    if len(found) == 1:
+        return f"{asked} is shown up to {length_labels([*reach])[0]} tokens"
+    said = [
+        f"{length_labels([length])[0]} with {f'up to {density:g}' if density else 'no'} distractors per 10K"
+        for length, density in list(reach.items())[:3]
+    ]
+    return f"{asked} is shown up to " + ", ".join(said)
 
 
 def _lines(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
-    lines.percent_axis(ax, "accuracy at the worst depth")
-    lines.length_axis(ax, worst["length"].tolist())
+    several = worst["density"].nunique() > 1
+    lines.percent_axis(ax, "worst depth: at least" if several else "accuracy at the worst depth")
+    lines.length_axis(ax, sorted(worst["length"].unique()))
     lines.thresholds(ax, [accuracy])
-    x = worst["length"].to_numpy(float)
-    shown: Any = worst["bound"].to_numpy(float) >= accuracy
-    ax.fill_between(x, 0, worst["bound"], color="#dfe5ee", linewidth=0, zorder=0.5)
-    for number, column in enumerate(("accuracy", "bound")):
-        ax.plot(x, worst[column], clip_on=False, **lines.look(number, 2, False))
-    lines.name(ax, ["measured", "shown: at least"], [(x[-1], worst[c].iloc[-1]) for c in ("accuracy", "bound")], False)
-    for place in x[shown & (np.cumprod(shown) > 0)]:
-        ax.plot([place], [0.02], marker="^", color="#1b7f3b", markersize=7, zorder=4)
+    if several:
+        parts: Any = worst.groupby("density")
+        drawn = [(distractors([density]), part, "bound") for density, part in parts]
+    else:
+        ax.fill_between(worst["length"].to_numpy(float), 0, worst["bound"], color="#dfe5ee", linewidth=0, zorder=0.5)
+        drawn = [("measured", worst, "accuracy"), ("at least", worst, "bound")]
+    for number, (_, part, column) in enumerate(drawn):
+        ax.plot(part["length"].to_numpy(float), part[column], clip_on=False, **lines.look(number, len(drawn), False))
+    ends = [(float(part["length"].iloc[-1]), float(part[column].iloc[-1])) for _, part, column in drawn]
+    lines.name(ax, [name for name, _, _ in drawn], ends, False)
 
 
 def _contours(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
@@ -106,7 +115,7 @@ def _contours(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
     drawn = ax.contour(x, y, values, levels=LEVELS[1:-1], colors="white", linewidths=0.6)
     ax.clabel(drawn, fmt=lambda level: f"{100 * level:.0f} %", fontsize=7, inline=True)
     edge = ax.contour(x, y, values, levels=[accuracy], colors="#d55e00", linewidths=2.2)
-    if len(edge.allsegs[0]) == 0:  # nowhere: every bound is on one side
+    if not any(len(part) for part in edge.allsegs[0]):  # nowhere: every bound is on one side
         ax.text(0.5, 0.02, f"no bound reaches {100 * accuracy:g} %" if values.max() < accuracy else
                 f"every bound reaches {100 * accuracy:g} %", transform=ax.transAxes, ha="center", va="bottom", size=8,
                 color="#d55e00", bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 2})  # fmt: skip

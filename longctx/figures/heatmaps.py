@@ -12,7 +12,7 @@ from longctx import stats
 from longctx.errors import UsageError
 from longctx.figures import canvas, panel
 from longctx.figures.canvas import BOTTOM, LEFT, RIGHT, TOP
-from longctx.figures.fonts import face
+from longctx.figures.fonts import face, label
 from longctx.textmap import distractors, length_labels, names, panels, share
 
 if TYPE_CHECKING:
@@ -90,22 +90,24 @@ def grid(frame: pd.DataFrame, *, threshold: float | None = THRESHOLD) -> Figure:
     down = math.ceil(len(parts) / across)
     sizes = [_size(part["length_asked"].nunique(), part["depth_asked"].nunique()) for _, _, part in parts]
     width, height = (max(size) for size in zip(*sizes, strict=True))
-    step_x, step_y, head = LEFT + width + RIGHT, TOP + height + BOTTOM, 0.8
+    step_x, step_y = LEFT + width + RIGHT, TOP + height + BOTTOM
     placed = frame.dropna(subset=["length_asked", "depth_asked"])
+    cells = stats.cells(placed, ["task", "density", "length", "depth"])
+    lines = canvas.caption(placed, _finding(placed), _details(placed, cells), across * step_x)
+    drop = 0.36 + 0.22 * lines[0].count("\n")
+    head = max(0.8, drop + 0.16 * len(lines))
     with canvas.style():
         figure = canvas.Sheet(figsize=(across * step_x, down * step_y + head), dpi=canvas.DPI)
         for place, (task, density, part) in enumerate(parts):
             row, column = divmod(place, across)
             ax = canvas.place(figure, column * step_x + LEFT, (down - 1 - row) * step_y + BOTTOM, width, height)
-            title = f"{task} · {distractors([density])}\n{share(stats.summary(part))}"
+            title = f"{label(task, 30)} · {distractors([density])}\n{share(stats.summary(part))}"
             heatmap(part, ax=ax, title=title, threshold=threshold)
-        cells = stats.cells(placed, ["task", "density", "length", "depth"])
-        lines = canvas.caption(placed, _finding(placed), _details(placed, cells), across * step_x)
         inch = 1 / figure.get_figheight()
         style: dict[str, Any] = {"va": "top", "parse_math": False}
         left, rest = 0.1 / figure.get_figwidth(), "\n".join(lines[1:])
         figure.text(left, 1 - 0.1 * inch, lines[0], size=13, **style, **face(lines[0], bold=True))
-        figure.text(left, 1 - 0.36 * inch, rest, size=9, **style, **face(rest))
+        figure.text(left, 1 - drop * inch, rest, size=9, **style, **face(rest))
     return figure
 
 

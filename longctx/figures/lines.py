@@ -13,9 +13,8 @@ from matplotlib.ticker import NullFormatter
 
 from longctx.errors import UsageError
 from longctx.figures import panel
-from longctx.figures.fonts import drawable, face
+from longctx.figures.fonts import face, label
 from longctx.textmap import length_labels
-from longctx.visible import clip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +24,7 @@ BANDS = 2  # up to so many lines have bands, more have bars, which hide less
 _COLOURS = ("#0b3c6f", "#d55e00", "#009e73", "#9a4f8a", "#b8860b", "#3f9fd8", "#222222", "#7a7a7a")
 _MARKS = "osD^vP*X"
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)))
+LIGHTEST = 0.7  # of the ordered shades, 0-1: what is lighter is lost on white
 _GAP = 10.5  # points between two names
 
 
@@ -67,7 +67,7 @@ def draw(ax: Axes, lines: Sequence[Line], x: str, *, ordered: bool = False) -> N
             ax.plot(places, low, zorder=1, **edge)
             ax.plot(places, high, zorder=1, **edge)
         else:
-            ax.vlines(places, low, high, color=kind["color"], linewidth=0.7, alpha=0.45, zorder=2)
+            ax.vlines(places, low, high, color=kind["color"], linewidth=0.8, alpha=0.7 if ordered else 0.45, zorder=2)
         if line.floor is not None:
             ax.axhline(line.floor, color=kind["color"], linewidth=0.9, linestyle=(0, (1, 2)), zorder=1.5)
         last.append((places[-1], mean[-1]) if len(places) else (np.nan, 0.5))
@@ -77,7 +77,7 @@ def draw(ax: Axes, lines: Sequence[Line], x: str, *, ordered: bool = False) -> N
 
 def look(number: int, of: int, ordered: bool) -> dict[str, Any]:
     """How the line of this number looks."""
-    shade = mpl.colormaps[panel.COLOURS](0.82 * number / max(of - 1, 1))
+    shade = mpl.colormaps[panel.COLOURS](LIGHTEST * number / max(of - 1, 1))
     colour = mpl.colors.to_hex(shade) if ordered else _COLOURS[number % len(_COLOURS)]
     dash = _DASHES[0] if ordered else _DASHES[(number // len(_COLOURS) + number) % len(_DASHES)]
     mark = _MARKS[number % len(_MARKS)]
@@ -146,7 +146,7 @@ def _shift(ax: Axes, places: Any, points: float) -> Any:
 
 def name(ax: Axes, names: Sequence[str], last: Sequence[tuple[float, float]], ordered: bool) -> None:
     """Names in a column on the right, as near to their lines' ends as they fit, each behind a piece of its line."""
-    names = [drawable(clip(one, 40)) for one in names]
+    names = [label(one, 40) for one in names]
     width, height = (72 * size for size in panel.inches(ax))
     order = sorted(range(len(names)), key=lambda index: (last[index][1], -index))
     at = spread([height * last[index][1] for index in order], min(_GAP, height / len(names)), height)

@@ -11,6 +11,7 @@ from matplotlib.patches import Rectangle
 from longctx import stats
 from longctx.errors import UsageError
 from longctx.figures import canvas, lines, panel
+from longctx.figures.curves import pool_lengths
 from longctx.figures.heatmaps import about
 from longctx.textmap import length_labels
 
@@ -49,6 +50,8 @@ def shares(frame: pd.DataFrame) -> pd.DataFrame:
 def outcome_areas(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | None = None) -> Axes:
     """Draw the shares of all outcomes over context length as stacked areas; failed calls are left out and counted.
 
+    More lengths than `curves.POINTS` are pooled with their neighbours, and the figure says so.
+
     Args:
         frame: from `longctx.table.load`.
         ax: where to draw; a figure of its own unless given.
@@ -57,7 +60,8 @@ def outcome_areas(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | N
     Raises:
         UsageError: fewer than two lengths were answered.
     """
-    found = shares(frame)
+    asked, pooled = pool_lengths(frame)
+    found = shares(asked)
     with canvas.style():
         ax = canvas.axes(5.4, 3.3, right=2.4, top=0.9) if ax is None else ax
         lines.percent_axis(ax, "share of answers")
@@ -78,7 +82,10 @@ def outcome_areas(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | N
         label = length_labels([int(lengths[-1])])[0]
         last = found.iloc[-1].sort_values(ascending=False, kind="stable")
         said = [f"{100 * share:.0f} % {name}" for name, share in last.head(3).items() if share >= 0.005]
-        details = [*about(frame), f"{answered:,} answers", f"{errors:,} failed calls left out"]
+        counts = stats.cells(asked, ["length"])["n"]
+        details = [*about(frame), f"{answered:,} answers", canvas.times(counts, "a length")]
+        details += [f"{errors:,} failed calls left out"] if errors else []
+        details += pooled
         return canvas.finish(ax, frame, f"at {label} {', '.join(said)}", details, title=title, right=2.4)
 
 

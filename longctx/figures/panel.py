@@ -160,7 +160,7 @@ def hatch(ax: Axes, where: Any, mesh: Any, label: str) -> list[Patch]:
             ax.add_collection(PatchCollection(boxes, zorder=2, **style))
     if not where.any():
         return []
-    return [Patch(label=label, facecolor="white", edgecolor="#555555", linewidth=0, hatch=_OPEN)]
+    return [Patch(label=label, facecolor="white", edgecolor="#555555", linewidth=0.6, hatch=2 * _OPEN)]
 
 
 def legend(ax: Axes, explained: Sequence[Patch]) -> None:

@@ -21,6 +21,9 @@
       byId("room").replaceChildren(image);
       opener = button;
       large.showModal();
+      // All of it at once, unless that would make it smaller than it is worth enlarging: then it scrolls.
+      const room = byId("room").getBoundingClientRect();
+      if (Math.max(image.width / room.width, image.height / room.height) < 1.3) image.className = "fit";
     });
   }
   byId("close").addEventListener("click", () => large.close());
@@ -36,7 +39,8 @@
   };
 
   async function unpack() {
-    const packed = Uint8Array.from(atob(byId("data").textContent), one => one.charCodeAt(0));
+    const text = atob(byId("data").textContent), packed = new Uint8Array(text.length);
+    for (let place = 0; place < text.length; place++) packed[place] = text.charCodeAt(place);  // from() takes a second
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   }
@@ -160,7 +164,7 @@
       say("distractor", `${get("picked_tier") || "of no tier"}, from token ${number(get("picked_start"))}${away}`, false);
     }
     const around = get("around");
-    if (around) for (const passage of around) list.append(make("dt", "around " + passage[0]), surroundings(passage));
+    if (around) for (const passage of around) list.append(make("dt", "around " + passage[0], "around"), surroundings(passage));
     else if (get("needle_text")) say("needle's text", get("needle_text"));
     const facts = [get("id"), `seed ${get("seed")}`, `${get("n_distractors")} distractors`, `${get("n_co_needles")} other needles`];
     if (get("output_tokens") !== null) facts.push(`${number(get("output_tokens"))} tokens generated`);
@@ -181,7 +185,7 @@
   }
 
   function surroundings([name, before, inside, behind]) {
-    const value = make("dd"), block = make("pre");
+    const value = make("dd", undefined, "around"), block = make("pre");
     block.dir = "auto";
     block.tabIndex = 0;
     block.append(before, make("mark", inside, name === "the needle" ? "" : "picked"), behind);
