@@ -121,12 +121,13 @@ def multiquery(asker: Asker, rng: random.Random, form: Form, seen: set[str], cou
 
 def split(asker: Asker, rng: random.Random, form: FactTemplate, seen: set[str], count: int) -> Question:
     """A fact in two halves."""
-    fact, *others = asker.fill(form, rng, seen, 1 + count)
     language = asker.voice.language
+    [fact] = asker.fill(form, rng, seen, 1)
     first, second = form.fill_halves(rng, language, fact)
     references = {second.replace(fact.value, "")}
     alike: list[Fact] = []
-    for other in others:
+    for _ in range(count):  # one after the other, so that more of them begin with the same ones
+        [other] = asker.fill(form, rng, seen, 1)
         while (half := form.fill_halves(rng, language, other)[1]).replace(other.value, "") in references:
             pass  # another's reference: drawn again
         references.add(half.replace(other.value, ""))

@@ -127,13 +127,13 @@ def test_answers_are_kept_and_asked_once(tmp_path: Path) -> None:
     asked = records()
     assert small.spent == sum(json.loads(line)["length"] for line in asked) <= 6_000
     assert find(6_000) == small and records() == asked
-    large = find(160_000)
+    large = find(240_000)
     assert records()[: len(asked)] == asked and large.samples == len(records())
     assert (large.good, large.bad) == (600, 1200)
-    find(160_000, accuracy=0.5)  # another question over the same answers
+    find(240_000, accuracy=0.5)  # another question over the same answers
     assert records()[: large.samples] == asked + records()[len(asked) : large.samples]
     written = json.loads((tmp_path / "run" / "frontier.json").read_text())
-    assert written["accuracy"] == 0.5 and written["budget"] == 160_000
+    assert written["accuracy"] == 0.5 and written["budget"] == 240_000
 
 
 @pytest.mark.parametrize(
