@@ -16,7 +16,7 @@ from longctx.table import load, read_json
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 RUNS = sorted(path.parent for path in (FOLDER / "data").glob("*/records.jsonl"))
-FIGURES = {"01_first_heatmap": 2, "02_compare_yarn": 4, "03_own_documents": 1, "04_statistics": 4}
+FIGURES = {"01_first_heatmap": 2, "02_compare_yarn": 4, "03_own_documents": 1, "04_statistics": 5}
 MOST = 1_000_000  # bytes of a committed file
 SECONDS = 60  # of processor time: wall time says more about what else the machine does
 
