@@ -106,7 +106,7 @@ def test_title_says_model_and_numbers(load: Load) -> None:
         "niah_single",
         "contracts",
         "2 distractors per 10K tokens",
-        "100.0 % (60 of 60 right, 95 % interval 76–100 %)",
+        "100.0 % (60 of 60 right, 95 % interval 44–100 %)",  # three seeds
         "n = 3 a cell",
     ):
         assert part in said
