@@ -219,6 +219,7 @@ def test_two_corpora_of_one_name_are_an_error_that_names_both(tmp_path: Path) ->
         find_source("contracts", [tmp_path])
 
 
+@pytest.mark.slow
 def test_a_longer_length_gets_more_synthetic_documents_and_a_shorter_one_the_same(
     tokenizer: Tokenizer, folder: Path
 ) -> None:

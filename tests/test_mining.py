@@ -291,6 +291,7 @@ def test_a_table_that_cannot_be_says_what_is_wrong(tmp_path: Path, name: str, me
         read_csv(path, documents())
 
 
+@pytest.mark.slow
 def test_real_documents_give_questions_that_one_place_answers(shared_corpora: Path) -> None:
     paths = [*sorted((shared_corpora / "contracts").glob("*.txt"))[:12], *(shared_corpora / "mixed").glob("german*")]
     read = [document for path in paths if (document := read_file(path)[0])]

@@ -149,6 +149,7 @@ def tokenizer(smollm2: Path) -> Any:
     return AutoTokenizer.from_pretrained(str(smollm2))
 
 
+@pytest.mark.slow
 def test_special_tokens_are_single_ids(tokenizer: Any) -> None:
     for token in SPECIAL:
         assert tokenizer.encode(token) == [tokenizer.convert_tokens_to_ids(token)]

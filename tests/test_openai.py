@@ -196,6 +196,7 @@ def go(path: Path, sweep: Sweep, server: FaultServer, **options: Any) -> list[di
     return [json.loads(line) for line in (path / "records.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_thousand_samples_with_a_fifth_of_the_calls_faulty(tmp_path: Path) -> None:
     by_lot = a_fifth()
 

@@ -266,6 +266,7 @@ def built_anew(backwards: bool) -> str:
     return json.dumps(sorted((s.id, s.metadata["sha256"], s.prompt_ids.tobytes().hex()) for s in made))
 
 
+@pytest.mark.slow
 def test_another_process_builds_the_same_bytes() -> None:
     """One that has built nothing else before, and in another order."""
     command = [sys.executable, "-c", "import test_properties as t; print(t.built_anew(backwards=True))"]

@@ -50,6 +50,7 @@ def test_the_file_tree_is_the_tree() -> None:
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.slow
 def test_the_first_lines_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0]
     assert len([line for line in code.splitlines() if line.strip()]) <= 11

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import toy
 
 KILLS = 20
@@ -41,6 +42,7 @@ def wait_for_records(folder: Path, size: int, process: subprocess.Popen[bytes]) 
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_a_run_ends_with_the_same_records(tmp_path: Path) -> None:
     rng = random.Random(20)
     killed = tmp_path / "killed"

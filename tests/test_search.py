@@ -115,6 +115,7 @@ def sweep(**fields: object) -> Sweep:
     return Sweep.from_fields(base, fields)
 
 
+@pytest.mark.slow
 def test_answers_are_kept_and_asked_once(tmp_path: Path) -> None:
     def find(budget: int, accuracy: float = 0.6) -> Claim:
         found = find_frontier(sweep(), tmp_path / "run", accuracy=accuracy, confidence=0.8, budget=budget, step=2**0.5)

@@ -64,6 +64,7 @@ def running(tmp_path: Path, *further: str) -> Running:
     return Running(words, "127.0.0.1", port, tmp_path / "log")
 
 
+@pytest.mark.slow
 def test_a_server_is_waited_for_and_ended_with_all_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_ENDING_S", 0.5)
     with running(tmp_path) as server:
@@ -93,6 +94,7 @@ def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         Running(["/no/such/program"], "127.0.0.1", 1, tmp_path / "log")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_interrupting_the_command_leaves_no_process(tmp_path: Path, how: signal.Signals) -> None:
     code = f"""
@@ -128,6 +130,7 @@ main()
     assert shlex.join(about["command"]) in err
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_long_is_heard_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

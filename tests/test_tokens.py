@@ -82,6 +82,7 @@ def test_tokens_of_a_character_that_was_split_share_its_bytes() -> None:
     assert set(zip(encoding.starts[1:-1].tolist(), encoding.ends[1:-1].tolist(), strict=True)) == {(1, 5)}
 
 
+@pytest.mark.slow
 def test_what_cannot_be_loaded_says_what_can(tmp_path: object) -> None:
     with pytest.raises(Exception, match="smollm2-135m|longctx models"):
         load_tokenizer("no/such-model-anywhere")
