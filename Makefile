@@ -48,7 +48,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'Variables: MODEL (embedded model, folder or Hugging Face id), DOCS (folder of documents), LENGTHS, DEPTHS,'
-	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off or a factor), BACKEND, OUT (run folder), SIZE (small);'
+	@echo 'DENSITIES (comma-separated), SAMPLES, YARN (auto, off, extrapolate or a factor), BACKEND, OUT (run folder), SIZE (small);'
 	@echo 'GPU=1|0, VERBOSE=1.'
 	@echo 'Example:   make sweep-niah DOCS=~/contracts LENGTHS=4K,8000 DEPTHS=0,0.5,1'
 
