@@ -16,7 +16,6 @@ from longctx.generated import Part
 from longctx.phrases import Phrases
 from longctx.seams import Piece, Seams, Slice
 from longctx.tokens import Tokenizer
-from longctx.types import Place
 
 LONG = 1 << 16  # tokens from which encoding everything again takes long, and a table of phrases is worth it
 _ROUNDS = 40  # attempts to find the number of units
@@ -35,7 +34,6 @@ class Units:
         inserts: all that parts hold, in the order in which their spans are wanted.
         size: number of units → about how many tokens they take, up to a factor.
         least: units of the smallest haystack that makes sense.
-        places: where in the documents each insert stands, where that is known.
         extend: (units, more) → text that adds as many more where the closing goes; None where there is none.
         phrases: what the parts' orders are taken from; where it is exact, so is `size`, up to a few tokens.
         most: units that there are.
@@ -46,7 +44,6 @@ class Units:
     size: Callable[[int], float]
     least: int = 1
     extend: Callable[[int, int], str] | None = None
-    places: Sequence[Place] = ()
     phrases: Phrases | None = None
     most: int = 1 << 40
 
@@ -299,7 +296,7 @@ def _pieces(parts: Sequence[Part], slices: Sequence[Slice | None], units: Units)
             pieces.close_here()
         elif held is None:
             owner = owners[id(part.insert)] if part.insert is not None else None
-            pieces.add(part.text, owner, units.places[owner] if owner is not None and units.places else None)
+            pieces.add(part.text, owner)
     if open_slice is not None:
         pieces.add(open_slice)
     return pieces
