@@ -251,6 +251,8 @@ def _check(sweep: Sweep, tasks: Mapping[str, Task]) -> None:
         raise UsageError("A frontier builds its samples; it can't ask those of a file.")
     if sweep.questions_per_haystack > 1:
         raise UsageError("A frontier asks one question per haystack: questions_per_haystack can be 1 alone.")
+    if sweep.nested:
+        raise UsageError("A frontier draws every haystack anew, so that its evidence is independent: nested can't be.")
     if sweep.controls:
         raise UsageError("A frontier asks haystacks alone: run the controls in a sweep of their own.")
     if RANDOM in sweep.depths:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from longctx.controls import control_of
 from longctx.types import Cell, Sample
 
 Counts = npt.NDArray[np.int64]
@@ -77,7 +78,7 @@ class Plan:
             "longest": int(self.lengths.max(initial=0)),
             "computed_at_best": self.floor,
             "controls": self.controls,
-            "nested": sum(cell.nested > 0 and not _is_control(cell) for cell in self.cells),
+            "nested": sum(cell.nested > 0 and not control_of(cell) for cell in self.cells),
         }
         if cache is None:
             return about
@@ -134,12 +135,8 @@ def make_plan(cells: Sequence[Cell], build: Callable[[Cell], Sample]) -> Plan:
             shared.append(_shared_prefix(last, key))
             last = key
     points = len({replace(cell, seed=0) for cell in cells})
-    controls = sum(map(_is_control, cells))
+    controls = sum(bool(control_of(cell)) for cell in cells)
     return Plan(order, np.array(lengths, np.int64), np.array(shared, np.int64), points, len(haystacks), controls)
-
-
-def _is_control(cell: Cell) -> bool:
-    return "control" in dict(cell.variant)
 
 
 def _shared_prefix(a: bytes, b: bytes) -> int:

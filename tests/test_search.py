@@ -142,6 +142,7 @@ def test_answers_are_kept_and_asked_once(tmp_path: Path) -> None:
     [
         ("--length 1K,2K --budget 100", "does not hold one sample"),
         ("--length 1K,2K --budget 1M --accuracy 1", "between 0 and 1"),
+        ("--length 1K,2K --budget 1M --nested", "draws every haystack anew"),
         ("--length 1K,2K --budget 1M --depth random", "name depths"),
         ("--length 1K,2K --budget 1M --task graph_bfs", "no needle at a depth"),
         ("--length 1K,2K --budget 1M --task niah_absent --tier entity,template", "possible is 1"),
