@@ -177,7 +177,9 @@ def test_a_server_that_only_fails_is_not_asked_every_sample_again_and_again() ->
     with FaultServer(lambda server, number, prompt: "500" if number < 90 else "") as server:
         given = answers(server, samples(200), attempts=3, concurrency=1)
     assert not any(response.error for response in given[90:])  # it is trusted again
-    assert [response.attempts for response in given[:20]] == [3] * 20 and given[25].attempts == 1
+    attempts = [response.attempts for response in given[:45]]
+    # Two samples are held at once: one may have begun its attempts before the twentieth failed.
+    assert attempts[:20] == [3] * 20 and sum(number > 1 for number in attempts[20:]) <= 1
 
 
 def test_an_unknown_failure_keeps_its_name() -> None:
