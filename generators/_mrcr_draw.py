@@ -23,14 +23,19 @@ _UNIT = re.compile(r"[\u3400-\u9fff]|\w+")
 
 def likeness(one: str, other: str) -> float:
     """How alike two passages are, 0-1: difflib's ratio over their words, the first 400 of each."""
-    return SequenceMatcher(None, _UNIT.findall(one)[:400], _UNIT.findall(other)[:400], autojunk=False).ratio()
+    return _matcher(one, other).ratio()
+
+
+def _matcher(one: str, other: str) -> SequenceMatcher[str]:
+    return SequenceMatcher(None, _UNIT.findall(one)[:400], _UNIT.findall(other)[:400], autojunk=False)
 
 
 def told_apart(one: str, other: str) -> bool:
     """True where two passages differ in how they begin, neither holds the other, and they are not nearly alike."""
     if one[:_OPENING] in other or other[:_OPENING] in one:
         return False
-    return likeness(one, other) <= _ALIKE
+    matcher = _matcher(one, other)
+    return matcher.quick_ratio() <= _ALIKE or matcher.ratio() <= _ALIKE
 
 
 def draw_twins(pool: Pool, corpus: Corpus, section: int, count: int, rng: random.Random) -> tuple[str, list[Passage]]:
@@ -100,29 +105,37 @@ def order_fillers(
 
     Each part of a mixed corpus comes in by its share. Requests recur only where passages run out of terms.
     """
-    own = set(map(id, taken)) | {id(first)}
-    queues: list[list[Passage]] = [[] for _ in shares]
-    numbers = {id(passage): number for number, passage in enumerate(pool.passages)}
-    for passage in pool.passages:
-        if id(passage) not in own:
-            queues[passage.section].append(passage)
-    for queue in queues:
-        rng.shuffle(queue)
+    begin = [] if first is None else [pool.numbers[id(first)]]
+    own = {*begin, *(pool.numbers[id(passage)] for passage in taken)}
+    queues = [(number for number in _shuffled(members, rng) if number not in own) for members in pool.sections]
     used = {request}
-    for passage in chain([first] if first else [], _dealt(queues, shares)):
-        candidates = [one for one in pool.requests[numbers[id(passage)]] if one != request]
+    for number in chain(begin, _dealt(pool, queues, shares)):
+        candidates = [one for one in pool.requests[number] if one != request]
         wording = next((one for one in candidates if one not in used), candidates[0] if candidates else "")
         if wording:
             used.add(wording)
-            yield passage, wording
+            yield pool.passages[number], wording
 
 
-def _dealt(queues: Sequence[Sequence[Passage]], shares: Sequence[float]) -> Iterator[Passage]:
+def _shuffled(members: Sequence[int], rng: random.Random) -> Iterator[int]:
+    """All of them in an order that is drawn as far as it is read (Fisher and Yates)."""
+    left = list(members)
+    while left:
+        at = int(rng.random() * len(left))
+        left[at], left[-1] = left[-1], left[at]
+        yield left.pop()
+
+
+def _dealt(pool: Pool, queues: Sequence[Iterator[int]], shares: Sequence[float]) -> Iterator[int]:
     """Passages of several queues in turn, by their shares, until one has no more."""
-    given, at = [0.0] * len(shares), [0] * len(shares)
-    while all(place < len(queue) for place, queue in zip(at, queues, strict=True)):
+    if len(queues) == 1:
+        yield from queues[0]
+        return
+    given = [0.0] * len(queues)
+    while True:
         section = min(range(len(shares)), key=lambda index: given[index] / shares[index])
-        passage = queues[section][at[section]]
-        at[section] += 1
-        given[section] += passage.tokens
-        yield passage
+        number = next(queues[section], None)
+        if number is None:
+            return
+        given[section] += pool.passages[number].tokens
+        yield number

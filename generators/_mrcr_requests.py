@@ -58,12 +58,16 @@ class Pool:
         base: indices of those that may be twins.
         tiers: requests → indices in `base` that they fit, the closest fit first: by heading, by what it is about, by
             what it mentions, by document.
+        numbers: the ``id`` of a passage → its index.
+        sections: for each part of a mixed corpus, the indices of its passages.
     """
 
     passages: list[Passage]
     requests: list[list[str]]
     base: list[int]
     tiers: list[dict[str, list[int]]] = field(default_factory=lambda: [defaultdict(list) for _ in range(_TIERS)])
+    numbers: dict[int, int] = field(default_factory=dict)
+    sections: list[list[int]] = field(default_factory=list)
 
 
 _pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
@@ -117,9 +121,11 @@ class _Asker:
     def pool(self) -> Pool:
         """The passages with their requests and groups."""
         terms = self._terms()
-        pool = Pool(self.passages, [], self.base)
+        pool = Pool(self.passages, [], self.base, sections=[[] for _ in self.corpus.sections])
         base = set(self.base)
         for index, passage in enumerate(self.passages):
+            pool.numbers[id(passage)] = index
+            pool.sections[passage.section].append(index)
             topic = self._topic(index)
             title = self._title(index)
             about, mention = self._by_term(index, terms[index])

@@ -24,14 +24,12 @@ class Stored:
     """Documents to make a haystack of.
 
     Attributes:
-        seams: know the documents' tokens.
-        make: number of documents → all pieces in order, with the place of the closing.
+        make: number of documents → all pieces in order, with the place of the closing, and what knows their tokens.
         inserts: all that pieces hold, in the order in which their spans are wanted.
         size: number of documents → about how many tokens they take, up to a factor.
     """
 
-    seams: Seams
-    make: Callable[[int], Pieces]
+    make: Callable[[int], tuple[Seams, Pieces]]
     inserts: Sequence[Insert]
     size: Callable[[int], float]
 
@@ -41,6 +39,7 @@ class _Built:
     """A haystack of so many documents, but for its closing."""
 
     documents: int
+    seams: Seams
     pieces: Pieces
     missing: Missing
     gap: int
@@ -67,10 +66,10 @@ def fill_stored(
     reserve = closing.reserve if closing else 0
 
     def build(count: int) -> _Built:
-        pieces = stored.make(count)
+        seams, pieces = stored.make(count)
         total = length - sum(tokenizer.affix_counts)
-        missing = missing_tokens(stored.seams, total, frame[0], pieces, frame[1])
-        return _Built(count, pieces, missing, missing([]))
+        missing = missing_tokens(seams, total, frame[0], pieces, frame[1])
+        return _Built(count, seams, pieces, missing, missing([]))
 
     found = _largest(build, stored.size, reserve)
     if found.gap < reserve:
@@ -82,7 +81,7 @@ def fill_stored(
     while True:
         pieces = close(closing.candidates, found.missing, closing.border, closing.joint) if closing else []
         if pieces is not None:
-            return finish(stored.seams, frame[0], found.pieces, pieces, frame[1], stored.inserts), found.documents
+            return finish(found.seams, frame[0], found.pieces, pieces, frame[1], stored.inserts), found.documents
         if found.documents == 1:
             raise ImpossibleSample(f"No closing gives exactly {length:,} tokens with this tokenizer.")
         found = build(max(1, found.documents - fewer))

@@ -11,13 +11,17 @@ import dataclasses
 import random
 import re
 import string
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from longctx.closing import Texts
+from longctx.compare import normalise
 from longctx.conversation import ASSISTANT, USER, Dialogue, Round, converse, is_clean
 from longctx.corpus import Corpus
 from longctx.cuts import SENTENCE
@@ -47,7 +51,6 @@ _DRAWS = 12  # times that other twins are drawn when the filler holds one's text
 _MARKS = 10  # about as many tokens a template puts around the two messages of a round
 _SHORT, _ROUND = 4096, 240  # tokens of a short conversation, and of a round with an answer that may be asked for
 _KEPT = 32  # passages at most that are kept back for the closing
-_SURELY = 0.6  # share of the length that fillers, as they are estimated, take at least
 _VALUE = 80  # characters by which the analysis recognises an answer
 _RUN = re.compile(
     r"\s*(?:(?:<\|[^|<>\n]{1,40}\|>|<｜[^｜\n]{1,40}｜>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<\w+>|</\w+>|\[\w+\])\s*"
@@ -145,13 +148,9 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             request=request, ordinal=language["ordinals"][conversation.number], prefix=prefix
         )  # fmt: skip
         dialogue = Dialogue(tokenizer, question, flat=flat, instruction=language["flat"].strip())
-        values = [twin.text[:_VALUE] for twin in twins]
-        if not is_unique(values, conversation.surely_held(cell.length), []):
-            continue
-        sizes = conversation.sizes
         haystack, chat_input, rounds = converse(
             corpus, tokenizer, dialogue,
-            length=cell.length, make=conversation.make, sizes=sizes, candidates=conversation.candidates(),
+            length=cell.length, make=conversation.make, sizes=conversation.sizes, candidates=conversation.candidates(),
         )  # fmt: skip
         inserts = [one.insert for one in rounds if one.insert]
         if not is_unique([insert.value for insert in inserts], haystack, inserts) or prefix in haystack.text:
@@ -183,6 +182,24 @@ def _check(name: str, value: Any, possible: Sequence[Any]) -> None:
         raise UsageError(f"mrcr was asked for {name} = {value!r}; possible are {given}.")
 
 
+@lru_cache(maxsize=1 << 17)  # passages of a corpus are looked through for every sample
+def _folded(text: str) -> str:
+    return text.casefold()
+
+
+def _holding(texts: Sequence[str], values: Sequence[str]) -> set[int]:
+    """Indices of texts that hold one of these values, as `samples.is_unique` looks for them."""
+    folded = [_folded(text) for text in texts]
+    joined, ends = "\n".join(folded), list(accumulate(len(text) + 1 for text in folded))
+    found: set[int] = set()
+    for form in {form for value in values for form in (value.casefold(), normalise(value))}:
+        at = joined.find(form)
+        while at >= 0:
+            found.add(bisect_right(ends, at))
+            at = joined.find(form, at + 1)
+    return found
+
+
 class _Conversation:
     """The rounds of one sample, for any number of them."""
 
@@ -201,10 +218,12 @@ class _Conversation:
         size, enough = 0, cell.length + 4 * MOST  # what can't be reached need not be drawn
         for passage, wording in order_fillers(pool, shares, twins, request, first, rng):
             if is_clean(passage.text) and is_clean(wording):
-                size += 0 if 1 <= len(order) <= _KEPT else passage.tokens
+                size += 0 if 1 <= len(order) <= _KEPT else passage.tokens + _MARKS
                 order.append((passage, wording))
                 if size >= enough and len(order) >= 3 * _KEPT:
                     break
+        told = _holding([passage.text for passage, _ in order], [twin.text[:_VALUE] for twin in twins])
+        order = [one for number, one in enumerate(order) if number not in told]
         kept = min(_KEPT, len(order) // 3)
         self.kept, self.fillers = [passage for passage, _ in order[1 : 1 + kept]], order[:1] + order[1 + kept :]
         if not self.kept:
@@ -215,15 +234,15 @@ class _Conversation:
         self.distinct = len(self.fillers)
         while corpus.repeat and len(self.fillers) < cell.length // LEAST + 1:
             self.fillers += rng.sample(self.fillers[: self.distinct], self.distinct)
-        tokens = np.cumsum([passage.tokens for passage, _ in self.fillers])
+        tokens = np.cumsum([passage.tokens + _MARKS for passage, _ in self.fillers])
         del self.fillers[int(np.searchsorted(tokens, enough)) :]
-        requests = sorted({wording for _, wording in self.fillers} | {request})
-        counts = _counted(corpus, tokenizer, requests)
+        counts = _counted(corpus, tokenizer, [request, *dict.fromkeys(wording for _, wording in self.fillers)])
         self._around = counts[request] + _MARKS
         self.sizes = np.array(
             [passage.tokens + counts[wording] + _MARKS for passage, wording in self.fillers], np.int64
         )
         self._before = np.concatenate(([0], np.cumsum(self.sizes)))
+        self._rounds = [Round(wording, passage.piece) for passage, wording in self.fillers]
 
     def _fit(self, number: int) -> int:
         """Ask for one so early, or so late, that the others have room before and after it, the same at every length."""
@@ -232,11 +251,6 @@ class _Conversation:
             return last if self.depth else 0
         before = self.depth * _SHORT / _ROUND
         return min(last, max(min(number, int(before)), last - int(_SHORT / _ROUND - before)))
-
-    def surely_held(self, length: int) -> str:
-        """Text of fillers that a conversation of `length` tokens holds in any case; none of a short one."""
-        count = int(np.searchsorted(self._before, _SURELY * length - sum(twin.tokens for twin in self.twins)))
-        return "\x1f".join(passage.text for passage, _ in self.fillers[: max(0, count - 1)])
 
     def make(self, units: int) -> list[Round]:
         """All rounds with that many fillers."""
@@ -253,16 +267,18 @@ class _Conversation:
                 at.setdefault(near if self.spread == "near" else first + round(share * (last - first)), []).append(
                     member
                 )
-        rounds = []
-        for unit in range(units + 1):
-            rounds += [self._round(passage, self.request, insert) for passage, insert in at.get(unit, [])]
-            if unit < units:
-                passage, request = self.fillers[unit]
-                rounds.append(Round(request, passage.piece, closing=unit == units - 1))
-        return rounds
-
-    def _round(self, passage: Passage, request: str, insert: Insert) -> Round:
-        return Round(request, passage.piece, insert, self.corpus.locate(passage.begin))
+        fillers = self._rounds[:units]
+        fillers[-1] = dataclasses.replace(fillers[-1], closing=True)
+        rounds: list[Round] = []
+        done = 0
+        for unit in sorted(at):
+            rounds += fillers[done:unit]
+            rounds += [
+                Round(self.request, passage.piece, insert, self.corpus.locate(passage.begin))
+                for passage, insert in at[unit]
+            ]
+            done = unit
+        return rounds + fillers[done:]
 
     def _place(self, units: int, early: int) -> int:
         """Fillers that stand before the asked round."""

@@ -12,11 +12,13 @@ documents than fit, all are repeated, the golden one too.
 from __future__ import annotations
 
 import random
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
+from longctx.chains import chain
 from longctx.closing import Texts
 from longctx.compare import normalise, occurrences
 from longctx.corpus import Corpus
@@ -24,7 +26,7 @@ from longctx.encoded import encode_texts
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.exact import Insert, Pieces
 from longctx.samples import facts_seed, is_unique, pick_host, variant
-from longctx.seams import Piece, Seams, Slice
+from longctx.seams import Piece, Seams, Slice, decode
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Place, Sample
@@ -67,7 +69,7 @@ class _Asked:
     question: str
     answers: list[str]
     golden: list[_Golden]
-    seams: Seams  # know the tokens of all documents
+    seams: Seams  # of what the documents are slices of
     others: Callable[[int], Sequence[Piece]]  # the first so many other documents
     size: Callable[[int], float]  # about the tokens of these
     available: int  # how many there are without repeating any
@@ -142,11 +144,12 @@ def _over(corpus: Corpus, cell: Cell, tokenizer: Tokenizer, asked: _Asked, compa
     words = wording("qa")
     inserts = _inserts(cell, asked)
 
-    def make(count: int) -> Pieces:
-        return _shuffled_alike(asked, count) if compat else _at_depths(asked, inserts, asked.others(count))
+    def make(count: int) -> tuple[Seams, Pieces]:
+        order, closing = _shuffled_alike(asked, count) if compat else _at_depths(inserts, asked.others(count))
+        return _numbered(asked, order, closing)
 
     header = tokenizer.count(_header(1000))
-    units = Stored(asked.seams, make, inserts, lambda count: asked.size(count) + count * header)
+    units = Stored(make, inserts, lambda count: asked.size(count) + count * header)
     end = Closing(Texts(asked.sentences, tokenizer, cuts=True), RESERVE, "\n\n", " ")
     around = (words["before"] + "\n\n", "\n\n" + words["after"].format(question=asked.question))
     return listed_sample(
@@ -163,56 +166,67 @@ def _recurs(asked: _Asked, count: int, compat: bool) -> bool:
 
 
 def _header(number: int) -> str:
+    """What stands before a document; the blank line in front of it too, but for the first."""
     return f"{_BLANK if number > 1 else ''}{wording('qa')['document'].format(number=number)}\n"
 
 
-def _at_depths(asked: _Asked, inserts: Sequence[Insert], others: Sequence[Piece]) -> Pieces:
-    """Documents with the golden ones where their depths say; the closing goes to the end of the last other one."""
+def _at_depths(inserts: Sequence[Insert], others: Sequence[Piece]) -> tuple[list[int | Piece], int]:
+    """Documents in order, golden ones where their depths say; and how many stand before the closing."""
     places = sorted((round((insert.depth or 0.0) * len(others)), index) for index, insert in enumerate(inserts))
-    at = dict[int, list[int]]()
-    for place, index in places:
-        at.setdefault(place, []).append(index)
-    pieces = Pieces()
-    number = 0
-    for place in range(len(others) + 1):
-        if place == len(others) and any(inserts[index].depth == 1 for index in at.get(place, [])):
-            pieces.close_here()
-        for index in at.get(place, []):
-            number += 1
-            _add_golden(pieces, number, asked, index)
-        if place < len(others):
-            number += 1
-            pieces.add(_header(number))
-            pieces.add(others[place])
-    return pieces
+    order: list[int | Piece] = list(others)
+    for place, index in reversed(places):
+        order.insert(place, index)
+    last = [index for place, index in places if place == len(others)]
+    # The closing goes to the end of a document; not of a golden one that is to stand at the very end.
+    return order, len(order) - (len(last) if any(inserts[index].depth == 1 for index in last) else 0)
 
 
-def _add_golden(pieces: Pieces, number: int, asked: _Asked, index: int, *, again: bool = False) -> None:
-    """A golden document; `again`: it stood there before, and its needle is counted as filler."""
-    golden = asked.golden[index]
-    for piece in (_header(number), *golden.before):
-        pieces.add(piece)
-    pieces.add(golden.needle, None if again else index, asked.places[index] if asked.places else None)
-    for piece in golden.after:
-        pieces.add(piece)
-
-
-def _shuffled_alike(asked: _Asked, count: int) -> Pieces:
+def _shuffled_alike(asked: _Asked, count: int) -> tuple[list[int | Piece], int]:
     """Documents as RULER orders them: golden ones first, all of them cut or repeated to size, shuffled by one seed."""
     total = count + len(asked.golden)
     order: list[int | Piece] = [*range(len(asked.golden)), *asked.others(min(count, asked.available))]
     order = (order * -(-total // len(order)))[:total]
     random.Random(SEED).shuffle(order)
+    return order, total
+
+
+def _numbered(asked: _Asked, order: Sequence[int | Piece], closing: int) -> tuple[Seams, Pieces]:
+    """Documents under their numbers; a golden one that recurs is counted as filler.
+
+    Args:
+        asked: has the golden documents.
+        order: documents; golden ones by their index.
+        closing: how many of them stand before the closing.
+    """
+    others = [piece for number, one in enumerate(order, 1) if not isinstance(one, int) for piece in (str(number), one)]
+    above, below = _header(0).split("0")
+    marks = [below, f"{_BLANK}{above}"] * (len(others) // 2)
+    made = chain(asked.seams, others, marks[:-1], ends=string.digits)
+    spans = iter(made.spans[1::2])
     pieces = Pieces()
     seen: set[int] = set()
-    for number, document in enumerate(order, 1):
-        if isinstance(document, int):
-            _add_golden(pieces, number, asked, document, again=document in seen)
-            seen.add(document)
-        else:
-            pieces.add(_header(number))
-            pieces.add(document)
-    return pieces
+    done = 0  # documents that are in place
+    golden = [place for place, one in enumerate(order) if isinstance(one, int)]
+    for place in sorted({*golden, closing, len(order)}):
+        if run := list(islice(spans, place - done)):  # they follow each other in the store
+            pieces.add(_header(done + 1))
+            pieces.add(Slice(run[0][0], run[-1][1]))
+            done = place
+        if place == closing:
+            pieces.close_here()
+        if place < len(order) and isinstance(one := order[place], int):
+            pieces.add(_header(place + 1))
+            _add_golden(pieces, asked, one, again=one in seen)
+            seen.add(one)
+            done = place + 1
+    return Seams(made.store, asked.seams.tokenizer), pieces
+
+
+def _add_golden(pieces: Pieces, asked: _Asked, index: int, *, again: bool) -> None:
+    golden, store = asked.golden[index], asked.seams.store
+    pieces.add("".join(decode(store, piece) for piece in golden.before))
+    pieces.add(golden.needle, None if again else index, asked.places[index] if asked.places else None)
+    pieces.add("".join(decode(store, piece) for piece in golden.after))
 
 
 def _about_corpus(

@@ -29,6 +29,7 @@ from longctx.types import Ids
 _AGAIN = 2048  # phrases of each column that are encoded a second time, between other neighbours
 _CHUNK = 2048  # phrases that are encoded as one text
 _BATCH = 8  # texts handed to the tokenizer in one call: bounds memory
+_NEIGHBOURS = ("x", "X1", "7", ".", "x.", "\n", "x\n\n", " ", "x ", "\t", ")", '"', "'s", "é", "字", "。", "🙂")
 _AROUND = 16  # phrases on either side of these: a text's first and last tokens may be others than within it
 
 Columns = Sequence[Sequence[str]]
@@ -88,6 +89,38 @@ def prove(columns: Columns, forms: Forms, tokenizer: Tokenizer) -> Table | None:
         if not np.array_equal(ids, tokens[0]) or not np.array_equal(starts, tokens[1]):
             return None
     return table
+
+
+@lru_cache(maxsize=1 << 10)
+def apart(tokenizer: Tokenizer, before: str, behind: str) -> bool:
+    """True where tokens on either side of the border between two texts know nothing of the other side.
+
+    What is asked is as for phrases: no entry of the vocabulary holds both characters at the border, and words end there
+    or merges are all there is; and between texts of many kinds each side keeps its tokens.
+
+    Args:
+        tokenizer: the model's.
+        before: what always stands before the border; not empty.
+        behind: what always stands behind it; not empty.
+    """
+    if not _parted(tokenizer, before[-1], behind[0]):
+        return False
+    merges_alone = _merges_alone(tokenizer)
+    lefts: dict[str, set[tuple[int, ...]]] = {}
+    rights: dict[str, set[tuple[int, ...]]] = {}
+    for far, near in product(_NEIGHBOURS, _NEIGHBOURS):
+        border = len(far) + len(before)
+        encoding = tokenizer.fast.encode(far + before + behind + near, add_special_tokens=False)
+        begins = [begin for begin, _ in encoding.offsets]
+        if border not in begins or any(begin < border < end for begin, end in encoding.offsets):
+            return False
+        first = begins.index(border)
+        words = encoding.word_ids
+        if not merges_alone and first and words[first] == words[first - 1]:
+            return False
+        lefts.setdefault(far, set()).add(tuple(encoding.ids[:first]))
+        rights.setdefault(near, set()).add(tuple(encoding.ids[first:]))
+    return all(len(found) == 1 for found in [*lefts.values(), *rights.values()])
 
 
 def _may_split(columns: Columns, forms: Forms, tokenizer: Tokenizer) -> bool:

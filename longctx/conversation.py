@@ -14,9 +14,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from longctx.chains import chain
+from longctx.chains import sizes as chain_sizes
 from longctx.closing import Candidates, close
 from longctx.corpus import Corpus
-from longctx.encoded import TextStore, gather
 from longctx.errors import CorpusError, ImpossibleSample, TokenizerError
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
 from longctx.seams import Piece, Seams, Slice, decode
@@ -170,6 +171,8 @@ def converse(
     """
     length -= sum(tokenizer.affix_counts)
     seams = corpus.seams(tokenizer)
+    exact = _exact_sizes(seams, dialogue, make(len(sizes)))
+    margin, sizes = (_MARGIN, sizes) if exact is None else (0.0, exact)
     cumulated = np.concatenate(([0], np.cumsum(sizes)))
     smallest = _attempt(seams, dialogue, make(1))
     least = _missing(smallest, 0)
@@ -184,10 +187,10 @@ def converse(
     fitting: list[tuple[int, _Attempt]] = [(gap, smallest)]
     for step in range(_ATTEMPTS):
         room = known[1] - RESERVE
-        room -= int(_MARGIN * max(0, room))
+        room -= int(margin * max(0, room))
         guess = int(np.searchsorted(cumulated, cumulated[known[0]] + room / ratio, side="right")) - 1
         guess = max(1, min(guess, len(sizes)))
-        if step == 0 and guess > 2 * _SAMPLED:
+        if step == 0 and exact is None and guess > 2 * _SAMPLED:
             guess = _SAMPLED
         if guess == units:
             break
@@ -199,7 +202,7 @@ def converse(
         known = (units, gap)
         if gap >= RESERVE:
             fitting.append((gap, attempt))
-            if step and gap <= 3 * int(sizes.max()):
+            if (step or exact is not None) and gap <= 3 * int(sizes.max()):
                 break
     gap, attempt = min(fitting, key=lambda item: item[0])
     exhausted = len(attempt.rounds) - len(attempt.inserts) == len(sizes)
@@ -227,6 +230,14 @@ def converse(
     return made, dialogue.as_input(texts), attempt.rounds
 
 
+def _exact_sizes(seams: Seams, dialogue: Dialogue, rounds: Sequence[Round]) -> npt.NDArray[np.int64] | None:
+    """Tokens of each filler round with what stands around it; None where that depends on its neighbours."""
+    fillers = [one for one in rounds if one.insert is None]
+    pieces = [piece for one in fillers for piece in (one.request, one.answer)]
+    found = chain_sizes(seams, pieces, dialogue.markers(len(fillers))[1:-1])
+    return None if found is None else np.array(found, np.int64)
+
+
 def _close(attempt: _Attempt, length: int, candidates: Candidates) -> list[Piece] | None:
     missing = missing_tokens(attempt.seams, length, attempt.head, attempt.pieces, attempt.tail)
     return close(candidates, missing, "\n\n", "\n\n")
@@ -237,19 +248,10 @@ def _missing(attempt: _Attempt, length: int) -> int:
 
 
 def _attempt(seams: Seams, dialogue: Dialogue, rounds: Sequence[Round]) -> _Attempt:
-    corpus = seams.store
     markers = dialogue.markers(len(rounds))
-    parts: list[Piece] = []
-    for number, one in enumerate(rounds):
-        parts += [one.request + markers[2 * number + 1], one.answer, markers[2 * number + 2]]
-    parts[-1] = ""  # what stands behind the last answer belongs to the frame
-    ids, starts = gather(seams.splice(parts))
-    raw = [part.encode() if isinstance(part, str) else corpus.text[part.begin : part.end].tobytes() for part in parts]
-    store = TextStore(np.frombuffer(b"".join(raw), np.uint8), ids, starts)
-    ends = np.cumsum([len(part) for part in raw]).tolist()
-    pieces, inserts, begin = Pieces(), list[Insert](), 0
-    for number, one in enumerate(rounds):
-        answer, end = ends[3 * number], ends[3 * number + 1]
+    made = chain(seams, [piece for one in rounds for piece in (one.request, one.answer)], markers[1:-1])
+    pieces, inserts, begin = Pieces(), list[Insert](), made.spans[0][0]
+    for one, (answer, end) in zip(rounds, made.spans[1::2], strict=True):
         if one.insert is not None:
             pieces.add(Slice(begin, answer))
             pieces.add(Slice(answer, end), len(inserts), one.place)
@@ -259,6 +261,6 @@ def _attempt(seams: Seams, dialogue: Dialogue, rounds: Sequence[Round]) -> _Atte
             pieces.add(Slice(begin, end))
             pieces.close_here()
             begin = end
-    if begin < ends[-1]:
-        pieces.add(Slice(begin, ends[-1]))
-    return _Attempt(rounds, markers[0], markers[-1], Seams(store, seams.tokenizer), pieces, inserts)
+    if begin < made.spans[-1][1]:
+        pieces.add(Slice(begin, made.spans[-1][1]))
+    return _Attempt(rounds, markers[0], markers[-1], Seams(made.store, seams.tokenizer), pieces, inserts)
