@@ -110,8 +110,12 @@ def order_fillers(
     queues = [(number for number in _shuffled(members, rng) if number not in own) for members in pool.sections]
     used = {request}
     for number in chain(begin, _dealt(pool, queues, shares)):
-        candidates = [one for one in pool.requests[number] if one != request]
-        wording = next((one for one in candidates if one not in used), candidates[0] if candidates else "")
+        possible = pool.requests[number]
+        for wording in possible:
+            if wording not in used:
+                break
+        else:
+            wording = next((one for one in possible if one != request), "")
         if wording:
             used.add(wording)
             yield pool.passages[number], wording

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from longctx.conversation import is_clean
 from longctx.corpus import Corpus
 
 from ._mrcr_passages import Passage, find_passages
@@ -76,7 +77,8 @@ _pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
 def pool_of(corpus: Corpus) -> Pool:
     """The corpus's pool, made once while the corpus is open."""
     if corpus not in _pools:
-        _pools[corpus] = _Asker(corpus, find_passages(corpus)).pool()
+        passages = [passage for passage in find_passages(corpus) if is_clean(passage.text)]
+        _pools[corpus] = _Asker(corpus, passages).pool()
     return _pools[corpus]
 
 
@@ -133,7 +135,7 @@ class _Asker:
             also = self._also(index, terms[index])
             first = [topic, *(topic + more for more in also)] if topic else []
             rest = [one + more for one in by_term[:1] for more in also[1:]]
-            pool.requests.append([*first, *by_term, *rest, title])
+            pool.requests.append([one for one in [*first, *by_term, *rest, title] if is_clean(one)])
             whole = passage.kind != "prose" or _WHOLE.fullmatch(passage.text)
             if index in base and whole and NEEDLE[0] <= passage.tokens <= NEEDLE[1]:
                 tiers = [[topic] if topic else [], about, mention, [title]]

@@ -153,8 +153,11 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
             length=cell.length, make=conversation.make, sizes=conversation.sizes, candidates=conversation.candidates(),
         )  # fmt: skip
         inserts = [one.insert for one in rounds if one.insert]
-        if not is_unique([insert.value for insert in inserts], haystack, inserts) or prefix in haystack.text:
-            continue
+        own = "\n".join(
+            [*dict.fromkeys(one.request for one in rounds), *(twin.text for twin in twins), haystack.closing]
+        )
+        if not is_unique([insert.value for insert in inserts], own, inserts) or prefix in haystack.text:
+            continue  # no other answer holds a twin's value: those that do were left out
         target = prefix + twins[0].text
         return make_sample(
             corpus, cell, tokenizer, dataclasses.replace(haystack, repeated=conversation.repeats(rounds)), chat_input,
@@ -217,11 +220,10 @@ class _Conversation:
         order: list[tuple[Passage, str]] = []
         size, enough = 0, cell.length + 4 * MOST  # what can't be reached need not be drawn
         for passage, wording in order_fillers(pool, shares, twins, request, first, rng):
-            if is_clean(passage.text) and is_clean(wording):
-                size += 0 if 1 <= len(order) <= _KEPT else passage.tokens + _MARKS
-                order.append((passage, wording))
-                if size >= enough and len(order) >= 3 * _KEPT:
-                    break
+            size += 0 if 1 <= len(order) <= _KEPT else passage.tokens + _MARKS
+            order.append((passage, wording))
+            if size >= enough and len(order) >= 3 * _KEPT:
+                break
         told = _holding([passage.text for passage, _ in order], [twin.text[:_VALUE] for twin in twins])
         order = [one for number, one in enumerate(order) if number not in told]
         kept = min(_KEPT, len(order) // 3)

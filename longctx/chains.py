@@ -100,16 +100,18 @@ class _Blocks:
 
     def of(self, pieces: Sequence[Piece]) -> list[_Block] | None:
         """The block of each piece; None where a token may reach over their borders."""
+        if not self._possible:
+            return None
+        pairs = list(zip(pieces[::2], pieces[1::2], strict=True))
+        try:
+            return self._look_up(pairs)
+        except KeyError:
+            self._possible = self._learn(pairs)
+        return self._look_up(pairs) if self._possible else None
+
+    def _look_up(self, pairs: Sequence[tuple[Piece, Piece]]) -> list[_Block]:
         firsts, seconds = self._blocks
-        pairs = list(zip(pieces[::2], pieces[1::2], strict=True)) if self._possible else []
-        fresh = [pair for pair in pairs if pair[0] not in firsts or pair[1] not in seconds]
-        if fresh and self._tokens > _MOST:
-            firsts.clear()
-            seconds.clear()
-            self._tokens, fresh = 0, pairs
-        if fresh:
-            self._possible = self._learn(list(dict.fromkeys(fresh)))
-        return [block for one, other in pairs for block in (firsts[one], seconds[other])] if self._possible else None
+        return [block for one, other in pairs for block in (firsts[one], seconds[other])]
 
     def chain(self, pieces: Sequence[Piece]) -> Chain | None:
         """The blocks of these pieces put together; None where there are none."""
@@ -127,6 +129,13 @@ class _Blocks:
 
     def _learn(self, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
         """Remember the blocks of these pairs; False where one does not begin with a token of its own."""
+        firsts, seconds = self._blocks
+        if self._tokens > _MOST:
+            firsts.clear()
+            seconds.clear()
+            self._tokens = 0
+        fresh = dict.fromkeys(pair for pair in pairs if pair[0] not in firsts or pair[1] not in seconds)
+        pairs = list(fresh)
         inner, outer = self._inner, self._outer
         parts: list[Piece] = [outer, *(part for first, second in pairs for part in (first, inner, second, outer))]
         raw = b"".join(sized := [_raw(self._seams, part) for part in parts])
@@ -176,7 +185,7 @@ def _border(tokenizer: Tokenizer, mark: str, ends: str) -> int:
 
 def _joined(blocks: Sequence[_Block], at: Sequence[int]) -> TextStore:
     counts = [len(block.ids) for block in blocks]
-    starts: Offsets = np.concatenate([block.starts for block in blocks]).astype(np.int64)
+    starts: Offsets = np.concatenate([block.starts for block in blocks], dtype=np.int64)
     starts += np.repeat(np.array(at[: len(counts)], np.int64), counts)
     raw = b"".join([block.raw for block in blocks])
     return TextStore(np.frombuffer(raw, np.uint8), np.concatenate([block.ids for block in blocks]), starts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +121,6 @@ def _messages(texts: Sequence[str]) -> list[Message]:
     return [{"role": roles[index % 2], "content": text} for index, text in enumerate(texts)]
 
 
-@lru_cache(maxsize=1 << 17)  # passages of a corpus are asked about for every sample
 def is_clean(text: str) -> bool:
     """True for text that can be a message: a template that trims leaves it alone, and nothing in it is a label."""
     return text == text.strip() and not re.search(rf"^(?:{USER}|{ASSISTANT})|</?think", text, re.MULTILINE)

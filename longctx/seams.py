@@ -28,8 +28,7 @@ _SHORT = 24  # a stretch of fewer tokens is encoded as text: its two seams would
 _KEPT = 1 << 16  # seams, and texts, that are remembered at most
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(NamedTuple):
     """Bytes `begin` to `end` (exclusive) of a store's text; both are character borders."""
 
     begin: int
