@@ -69,6 +69,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Column → (dtype, what it holds). Text is never missing but empty; counts may be ``<NA>``."""
 
+OF_THE_RUN = ("run", "double")
+"""Columns that no record has but the run as a whole."""
+
 EXTRA = ("n_needles", "noise_floor")
 """Columns that a task's own facts, ``extra``, may hold."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longctx.columns import COLUMNS, EXTRA, NESTED, OUTCOMES
+from longctx.columns import COLUMNS, EXTRA, NESTED, OF_THE_RUN, OUTCOMES
 from longctx.errors import RunError, unknown
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def _rank(values: list[int], place: int) -> float:
 
 
 def as_frame(rows: list[dict[str, Any]], path: Path, nested: bool = False) -> pd.DataFrame:
-    """Rows as columns of the documented types.
+    """Rows as columns of the documented types, without those that are of the run.
 
     Raises:
         RunError: a column holds something else.
@@ -135,7 +135,7 @@ def as_frame(rows: list[dict[str, Any]], path: Path, nested: bool = False) -> pd
     import pandas as pd
 
     axes = sorted({f"variant.{name}" for row in rows for name in row["variant"]})
-    columns = {name: _series([row.get(name) for row in rows], name, path) for name in COLUMNS}
+    columns = {name: _series([row.get(name) for row in rows], name, path) for name in COLUMNS if name not in OF_THE_RUN}
     for name in (*axes, *(NESTED if nested else ())):
         columns[name] = pd.Series([row.get(name) for row in rows], dtype=object)
     return pd.DataFrame(columns)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longctx import records
-from longctx.columns import COLUMNS, NESTED, OUTCOMES
+from longctx.columns import COLUMNS, NESTED, OF_THE_RUN, OUTCOMES
 from longctx.errors import RunError, UsageError, unknown
 
 if TYPE_CHECKING:  # pandas takes half a second to import: only `load` needs it
@@ -98,9 +98,12 @@ def _frame(run: Path, name: str, nested: bool, columns: Sequence[str]) -> pd.Dat
         raise RunError(f"{path} holds no complete record yet ({path.stat().st_size:,} bytes).")
     if frame["id"].nunique() < len(frame):
         frame = frame[~frame["id"].duplicated(keep="last")].reset_index(drop=True)
-    frame["run"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str"))
+    of_run = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str"))
     backend = read_json(run, "manifest.json").get("backend")
-    frame["double"] = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
+    double = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
+    places = list(COLUMNS) if nested else list(columns)
+    for column, values in zip(OF_THE_RUN, (of_run, double), strict=True):
+        frame.insert(places.index(column), column, values)
     return frame
 
 
@@ -120,6 +123,7 @@ def _columns(path: Path, names: Sequence[str]) -> pd.DataFrame | None:
 
     from longctx import table_parts
 
+    names = [name for name in names if name not in OF_THE_RUN]
     parts = list(table_parts.read(path, [*names, "variant"]))
     if not parts:
         return None
