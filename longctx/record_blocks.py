@@ -6,6 +6,7 @@ What the table does not hold is skipped without being made into objects: most of
 
 from __future__ import annotations
 
+import functools
 import json
 import operator
 from collections.abc import Sequence
@@ -24,9 +25,8 @@ _ARROW = {
     "category": _REPEATS, "str": pa.large_string(), "Int64": pa.int64(), "float64": pa.float64(),
     "bool": pa.bool_(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
 }  # fmt: skip
-SCHEMA = pa.schema(
-    [(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items() if name not in OF_THE_RUN] + [("variant", _REPEATS)]
-)
+_COLUMNS = {name: dtype for name, (dtype, _) in COLUMNS.items() if name not in OF_THE_RUN} | {"variant": "category"}
+SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, dtype in _COLUMNS.items()])
 """Columns as `table.load` gives them, and the further axes as one JSON object, empty where there is none."""
 
 _KINDS: dict[str, Any] = {
@@ -73,9 +73,8 @@ _Record: Any = msgspec.defstruct(
 )
 _DECODER = msgspec.json.Decoder(_Record)
 _NOTHING = {"needles": _Needle(), "extra": _Extra()}
-_TIME = _ARROW["datetime64[us, UTC]"]
-_EMPTY: dict[pa.DataType, Any] = {_REPEATS: "", pa.large_string(): "", pa.bool_(): False}
-"""What stands where a record has nothing: elsewhere it is missing."""
+_EMPTY: dict[str, Any] = {"category": "", "str": "", "bool": False}
+"""What stands where a record has nothing: of other types it is missing."""
 
 
 def read(block: bytes | memoryview, lines: int) -> pa.Table | None:
@@ -106,28 +105,28 @@ def _table(found: list[Any]) -> pa.Table | None:
             "truncated_thinking" if outcome == "truncated" and why == THINKING else outcome
             for outcome, why in zip(columns["outcome"], columns["explanation"], strict=True)
         ]
-    return pa.Table.from_arrays([_array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    return pa.Table.from_arrays([_array(columns[name], dtype) for name, dtype in _COLUMNS.items()], schema=SCHEMA)
 
 
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], dtype: str) -> pa.Array:
     """As the table has it: text is never missing, nor is what is true or false."""
-    if kind == _TIME:
-        return pc.cast(pa.array(values, pa.string()), kind)
-    first = values[0]
-    if first == values[-1] and values.count(first) == len(values):  # as in most columns: half the work
-        return _alike(_EMPTY.get(kind) if first is None else first, kind, len(values))
-    if kind in _EMPTY and None in values:
-        values = [_EMPTY[kind] if value is None else value for value in values]
-    return pa.array(values, kind)
+    first, count = values[0], len(values)
+    if first == values[-1] and values.count(first) == count:  # as in most columns
+        return _alike(first, dtype, 1 << count.bit_length())[:count]
+    if dtype in _EMPTY and None in values:
+        values = [_EMPTY[dtype] if value is None else value for value in values]
+    return _made(values, dtype)
 
 
-def _alike(value: Any, kind: pa.DataType, count: int) -> pa.Array:
-    if value is None:
-        return pa.nulls(count, kind)
-    if kind != _REPEATS:
-        return pa.repeat(pa.scalar(value, kind), count)
-    codes = pa.repeat(pa.scalar(0, kind.index_type), count)
-    return pa.DictionaryArray.from_arrays(codes, pa.array([value], kind.value_type))
+@functools.lru_cache(maxsize=1000)
+def _alike(value: Any, dtype: str, count: int) -> pa.Array:
+    return _made([_EMPTY.get(dtype) if value is None else value] * count, dtype)
+
+
+def _made(values: Sequence[Any], dtype: str) -> pa.Array:
+    if dtype.startswith("datetime"):
+        return pc.cast(pa.array(values, pa.string()), _ARROW[dtype])
+    return pa.array(values, _ARROW[dtype])
 
 
 def _fields(objects: list[Any], prefix: str = "") -> dict[str, Any]:

@@ -17,7 +17,7 @@ from longctx.messages import answers_apart, receive, send
 
 
 def main() -> None:
-    """Answer requests on standard input until it closes: a stretch's table in a file or as bytes; none where it is damaged."""
+    """Answer requests on standard input until it closes: a table in a file or as bytes, none where it is damaged."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     gc.disable()  # a million records are a million objects, and none is part of a cycle
     requests, answers = answers_apart()
