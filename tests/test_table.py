@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from factories import ERROR, RIGHT, WRONG, make_run, record
 
-from longctx import record_blocks, records, stats, table, table_parts
+from longctx import record_blocks, records, stats, table, table_parts, table_workers
 from longctx.errors import RunError, UsageError
 
 
@@ -248,7 +248,7 @@ def test_workers_parse_stretches_and_damage_is_still_named(tmp_path: Path, monke
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
     assert len(parsed) == 1 and len(list((run / ".table").glob("*.arrow"))) > 2  # the rest at the end
     shutil.rmtree(run / ".table")
-    monkeypatch.setattr(table_parts, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(table_workers, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)  # workers that cannot be started
 
 
