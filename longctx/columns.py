@@ -75,5 +75,5 @@ OF_THE_RUN = ("run", "double")
 EXTRA = ("n_needles", "noise_floor")
 """Columns that a task's own facts, ``extra``, may hold."""
 
-NESTED = ("needles", "co_needles", "distractors", "variant", "recipe", "targets")
-"""Columns of Python objects that ``load(…, nested=True)`` adds."""
+OBJECTS = ("needles", "co_needles", "distractors", "variant", "recipe", "targets")
+"""Columns of Python objects that ``load(…, objects=True)`` adds."""

@@ -121,7 +121,7 @@ def parse(
         if table is None:
             follows = more or at + cut < end
             written = bytes(whole).splitlines(keepends=True)
-            found = list(records.rows(path, written, line, nested=False, last=not follows))
+            found = list(records.rows(path, written, line, objects=False, last=not follows))
             table = _slow(found, path) if found else None
         if table is not None:
             tables.append(table)

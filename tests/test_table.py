@@ -128,10 +128,10 @@ def test_runs_are_stacked_and_told_apart(tmp_path: Path) -> None:
         table.load(a, tmp_path / "x" / ".." / "x" / "same")
 
 
-def test_nested_columns_only_on_request(tmp_path: Path) -> None:
+def test_columns_of_objects_only_on_request(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", n=1, target=["4,711", "4711"], variant={"k": [1, 2]})
-    assert not set(table.NESTED) & set(table.load(run).columns)
-    frame = table.load(run, nested=True)
+    assert not set(table.OBJECTS) & set(table.load(run).columns)
+    frame = table.load(run, objects=True)
     assert frame["targets"][0] == ["4,711", "4711"]
     assert frame["target"][0] == "4,711 | 4711"
     assert frame["needles"][0][0]["page"] == 3
@@ -157,9 +157,9 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
 
 def test_batches_join_seamlessly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path / "a", n=2, answer=lambda length, *_: {"finish_reason": f"f{length}"})
-    whole = table.load(run, nested=True)
+    whole = table.load(run, objects=True)
     monkeypatch.setattr(table, "_BATCH", 7)
-    pd.testing.assert_frame_equal(table.load(run, nested=True), whole)
+    pd.testing.assert_frame_equal(table.load(run, objects=True), whole)
 
 
 def test_analysis_imports_no_model_library() -> None:
@@ -186,7 +186,7 @@ def test_blocks_and_lines_give_the_same(tmp_path: Path) -> None:
     for part in (whole, whole[:-5] + whole[-4:], whole[-5:]):  # with a list among the targets, without, mixed
         (run / "records.jsonl").write_text("".join(part), encoding="utf-8")
         fast = table.load(run, controls=True)
-        slow = table.load(run, controls=True, nested=True).drop(columns=list(table.NESTED))
+        slow = table.load(run, controls=True, objects=True).drop(columns=list(table.OBJECTS))
         pd.testing.assert_frame_equal(fast, slow)
     assert fast["outcome"].tolist()[-2:] == ["truncated_thinking", "error"]
     assert fast["picked_start"].tolist()[1] == 452
