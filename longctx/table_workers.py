@@ -72,7 +72,7 @@ class Workers:
     def _ask(self, begin: int, end: int) -> tuple[int | None, Path | bytes]:
         process = self._idle.get()
         assert process.stdin and process.stdout
-        draft = self._folder / f".{os.getpid()}-{begin}" if self._folder else None
+        draft = self._folder / f".{os.getpid()}-{id(self)}-{begin}" if self._folder else None
         self._drafts += [draft] if draft else []
         try:
             about = {"path": str(self._path.absolute()), "draft": str(draft.absolute()) if draft else None}

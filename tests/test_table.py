@@ -252,6 +252,46 @@ def test_workers_parse_stretches_and_damage_is_still_named(tmp_path: Path, monke
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)  # workers that cannot be started
 
 
+def test_what_workers_write_is_kept_or_taken_away(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    tables = table_parts.read(run / "records.jsonl", None, 8_000, 700)
+    next(tables)
+    tables.close()  # the rest was parsed ahead, or is about to be
+    assert not list((run / ".table").glob(".*"))
+    assert len(parts_of(run, 8_000)) == 60
+    kept = {path.name for path in (run / ".table").iterdir()}
+    index = json.loads((run / ".table" / "index.json").read_text())
+    assert kept == {"index.json", *(f"{one['begin']:015}.arrow" for one in index["parts"])}
+
+
+def test_a_table_that_cannot_be_written_is_handed_over(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=1)
+    path = run / "records.jsonl"
+    with path.open("rb", buffering=0) as file:
+        _, tables = table_parts.parse(file, path, 0, path.stat().st_size)
+    draft = tmp_path / "x.arrow"
+    assert table_parts.packed(tables, draft) == b""
+    data = table_parts.packed(tables, tmp_path / "no" / "x.arrow")
+    assert data == draft.read_bytes()
+    names = ["id", "score"]
+    for source in (data, draft):
+        assert pa.concat_tables(table_parts.unpacked(source, names)) == pa.concat_tables(tables).select(names)
+
+
+def test_columns_that_are_alike_are_as_those_that_are_not(tmp_path: Path) -> None:
+    def read(*rows: dict[str, Any]) -> pa.Table:
+        found = record_blocks.read("".join(json.dumps(row) + "\n" for row in rows).encode(), len(rows))
+        assert found is not None
+        return found
+
+    rows = [record(1024, 0.5, number, error=None, cached_tokens=None, repeated=None) for number in range(9)]
+    other = record(512, 0.1, 9, error="x", cached_tokens=4, repeated=True, task="b", model="c", host="d", question="e")
+    alike, mixed, single = read(*rows), read(*rows, other).slice(0, 9), pa.concat_tables(map(read, rows))
+    assert alike["task"].unique().to_pylist() == ["niah_single"] and alike["error"][0].as_py() == ""
+    for name in alike.column_names:
+        assert alike[name].to_pylist() == mixed[name].to_pylist() == single[name].to_pylist(), name
+
+
 def test_only_the_columns_that_are_asked_for(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", n=2, densities=(0.0, 20.0), variant={"tier": "entity"})
     every, some = table.load(run), table.load(run, columns=["score", "length_asked"])
