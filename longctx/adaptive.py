@@ -23,7 +23,7 @@ from longctx.search import Claim, Point, Search
 from longctx.sweep import RANDOM, Sweep
 from longctx.tasks import Task
 from longctx.types import Cell
-from longctx.units import short_count
+from longctx.units import percent, short_count
 
 STEP = 2**0.25
 """Factor from one length to the next where only the two ends are given."""
@@ -66,8 +66,8 @@ class Frontier:
             found = f"between {claim.good:,} and {claim.bad:,} tokens"
         worst = f"; at {claim.bad:,} it fails first at depth {claim.worst_depth:g}" if claim.bad else ""
         return (
-            f"Accuracy of {self.accuracy:.0%} or more wherever the fact stands{among}: {found}{worst} "
-            f"({self.confidence:.0%} confidence; {claim.samples:,} samples, {claim.spent:,} prompt tokens)."
+            f"Accuracy of {percent(self.accuracy)}% or more wherever the fact stands{among}: {found}{worst} "
+            f"({percent(self.confidence)}% confidence; {claim.samples:,} samples, {claim.spent:,} prompt tokens)."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from longctx import stats
 from longctx.textmap import depth_labels, length_labels, names, short_name
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def _lacking(found: stats.Frontier, length: int) -> str:
     depth = "" if worst["depth"] < 0 else f"depth {depth_labels([float(worst['depth'])])[0]} and "
     said = f"The worst cell at {_tokens_of(length)}, {depth}density {worst['density']:g}, "
     said += f"had {int(worst['right'])} of {int(worst['n'])} right, "
-    said += f"so that at least {100 * worst['bound']:.0f} % is shown. "
+    said += f"so that at least {percent(worst['bound'])} % is shown. "
     if worst["passes"]:
         return "A depth or density that was asked at other lengths has no answers there."
     needed = stats.samples_needed(found.accuracy, float(worst["accuracy"]), found.level, POWER)
@@ -146,5 +147,5 @@ def _lacking(found: stats.Frontier, length: int) -> str:
         return said + "That share is not above what was asked for: more samples would not show more."
     return (
         said
-        + f"If that share is the truth, {needed:,} answers in each cell would show it with {100 * POWER:.0f} % chance."
+        + f"If that share is the truth, {needed:,} answers in each cell would show it with {percent(POWER)} % chance."
     )

@@ -69,8 +69,11 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 """Column → (dtype, what it holds). Text is never missing but empty; counts may be ``<NA>``."""
 
+OF_THE_RUN = ("run", "double")
+"""Columns that no record has but the run as a whole."""
+
 EXTRA = ("n_needles", "noise_floor")
 """Columns that a task's own facts, ``extra``, may hold."""
 
-NESTED = ("needles", "co_needles", "distractors", "variant", "recipe", "targets")
-"""Columns of Python objects that ``load(…, nested=True)`` adds."""
+OBJECTS = ("needles", "co_needles", "distractors", "variant", "recipe", "targets")
+"""Columns of Python objects that ``load(…, objects=True)`` adds."""

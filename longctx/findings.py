@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from longctx import stats
 from longctx.claim import claim
 from longctx.textmap import depth_labels, length_labels, names, share, source
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +92,7 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         said.append(
             f"Few answers a cell (n = {n}): of {fewest} answers, all right still means anything from "
-            f"{100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
+            f"{percent(low[0])} to {percent(high[0])} %. Read rows and columns, not cells."
         )
     said += _served(frame) + _shared(frame) + _placed(frame)
     if frame["repeated"].any():
@@ -151,10 +152,10 @@ def _count(value: Any) -> str:
 
 
 def _share(found: Mapping[str, Any]) -> str:
-    interval = f"95 % interval {100 * found['low']:.0f}–{100 * found['high']:.0f} %"
+    interval = f"95 % interval {percent(found['low'])}–{percent(found['high'])} %"
     if found["partial"]:
-        return f"a mean score of {100 * found['accuracy']:.1f} % ({interval}) for {found['n']:,} questions"
-    return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
+        return f"a mean score of {percent(found['accuracy'], 1)} % ({interval}) for {found['n']:,} questions"
+    return f"{percent(found['accuracy'], 1)} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
 
 
 def _axis(name: str, values: list[Any]) -> str:
@@ -224,4 +225,4 @@ def _placed(frame: pd.DataFrame) -> list[str]:
     off = (frame["depth"] - frame["depth_asked"]).abs().max()
     if not off > 0.02:
         return []
-    return [f"Needles stand at the nearest natural boundary: up to {100 * off:.1f} points of depth from where asked."]
+    return [f"Needles stand at the nearest natural boundary: up to {percent(off, 1)} points of depth from where asked."]

@@ -6,6 +6,7 @@ What the table does not hold is skipped without being made into objects: most of
 
 from __future__ import annotations
 
+import functools
 import json
 import operator
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from longctx.columns import COLUMNS, EXTRA
+from longctx.columns import COLUMNS, EXTRA, OF_THE_RUN
 from longctx.records import THINKING, picked_ranks
 from longctx.types import Outcome
 
@@ -24,7 +25,8 @@ _ARROW = {
     "category": _REPEATS, "str": pa.large_string(), "Int64": pa.int64(), "float64": pa.float64(),
     "bool": pa.bool_(), "datetime64[us, UTC]": pa.timestamp("us", "UTC"),
 }  # fmt: skip
-SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, (dtype, _) in COLUMNS.items()] + [("variant", _REPEATS)])
+_COLUMNS = {name: dtype for name, (dtype, _) in COLUMNS.items() if name not in OF_THE_RUN} | {"variant": "category"}
+SCHEMA = pa.schema([(name, _ARROW[dtype]) for name, dtype in _COLUMNS.items()])
 """Columns as `table.load` gives them, and the further axes as one JSON object, empty where there is none."""
 
 _KINDS: dict[str, Any] = {
@@ -32,8 +34,6 @@ _KINDS: dict[str, Any] = {
     "Int64": int | None, "float64": float | None, "bool": bool | None,
 }  # fmt: skip
 _NEEDLE = ("text", "start", "end", "file", "page", "line")
-_FOUND = ("needle_", "picked_")  # columns that are not fields of a record but found in some
-_MADE = {"run", "double", "control", "n_co_needles", "n_distractors", *EXTRA}
 
 
 def _struct(name: str, fields: Sequence[tuple[str, Any]]) -> Any:
@@ -42,26 +42,39 @@ def _struct(name: str, fields: Sequence[tuple[str, Any]]) -> Any:
 
 
 _Needle: Any = _struct("_Needle", [(name, _KINDS[COLUMNS[f"needle_{name}"][0]]) for name in _NEEDLE])
-_Distractor: Any = _struct("_Distractor", [("tier", str | None), ("start", int | None)])
+_Distractor: Any = _struct("_Distractor", [("start", int | None), ("tier", str | None)])
 _Counted: Any = _struct("_Counted", [])
 _Extra: Any = _struct("_Extra", [(name, _KINDS[COLUMNS[name][0]]) for name in EXTRA])
-_FIELDS: dict[str, Any] = {
-    **{name: _KINDS[kind] for name, (kind, _) in COLUMNS.items() if name not in _MADE and not name.startswith(_FOUND)},
+_OWN: dict[str, Any] = {
     **{"id": str, "task": str, "length_asked": int, "outcome": Outcome},
     **{"score": Annotated[float, msgspec.Meta(ge=0, le=1)] | None, "target": str | list[str], "picked": int | None},
     **{"needles": list[_Needle] | None, "co_needles": list[_Counted] | None, "distractors": list[_Distractor] | None},
     **{"extra": _Extra | None, "variant": msgspec.Raw},
 }
-_MISSING = {"target": "", "variant": msgspec.Raw(b"{}")}
 _REQUIRED = ("id", "task", "length_asked", "outcome")
-_FIELDS = {name: _FIELDS[name] for name in sorted(_FIELDS, key=lambda name: name not in _REQUIRED)}
+_MISSING = {"target": "", "variant": msgspec.Raw(b"{}")}
+_FIELDS = (  # in the order in which a run writes them: a field is looked for behind the last one first
+    "id", "task", "corpus", "length_asked", "length", "depth_asked", "depth", "density_asked", "density", "seed",
+    "variant", "haystack", "haystack_tokens", "host", "host_format", "tokenizer", "question", "scorer", "needles",
+    "co_needles", "distractors", "nested", "repeated", "sha256", "extra", "target", "output_text", "prompt_tokens",
+    "cached_tokens", "output_tokens", "thinking_tokens", "finish_reason", "ttft_s", "total_s", "error", "error_kind",
+    "attempts", "canaries", "score", "outcome", "explanation", "answer_text", "picked", "model", "backend",
+    "started_at",
+)  # fmt: skip
 _Record: Any = msgspec.defstruct(
     "_Record",
-    [(n, kind) if n in _REQUIRED else (n, kind, _MISSING.get(n)) for n, kind in _FIELDS.items()],
+    [
+        (name, kind) if name in _REQUIRED else (name, kind, _MISSING.get(name))
+        for name in _FIELDS
+        for kind in (_OWN[name] if name in _OWN else _KINDS[COLUMNS[name][0]],)
+    ],
+    kw_only=True,
     gc=False,
 )
 _DECODER = msgspec.json.Decoder(_Record)
 _NOTHING = {"needles": _Needle(), "extra": _Extra()}
+_EMPTY: dict[str, Any] = {"category": "", "str": "", "bool": False}
+"""What stands where a record has nothing: of other types it is missing."""
 
 
 def read(block: bytes | memoryview, lines: int) -> pa.Table | None:
@@ -87,22 +100,33 @@ def _table(found: list[Any]) -> pa.Table | None:
         return None
     if any(failed):
         columns["score"] = [None if no else score for no, score in zip(failed, columns["score"], strict=True)]
-    columns["run"], columns["double"] = [""] * len(found), [False] * len(found)
     if "truncated" in columns["outcome"]:
         columns["outcome"] = [
             "truncated_thinking" if outcome == "truncated" and why == THINKING else outcome
             for outcome, why in zip(columns["outcome"], columns["explanation"], strict=True)
         ]
-    return pa.table([_array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names], schema=SCHEMA)
+    return pa.Table.from_arrays([_array(columns[name], dtype) for name, dtype in _COLUMNS.items()], schema=SCHEMA)
 
 
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+def _array(values: Sequence[Any], dtype: str) -> pa.Array:
     """As the table has it: text is never missing, nor is what is true or false."""
-    if kind == pa.timestamp("us", "UTC"):
-        return pc.cast(pa.array(values, pa.string()), kind)
-    if kind in (_REPEATS, pa.large_string()) and None in values:
-        values = [value or "" for value in values]
-    return pc.fill_null(pa.array(values, kind), False) if kind == pa.bool_() else pa.array(values, kind)
+    first, count = values[0], len(values)
+    if first == values[-1] and values.count(first) == count:  # as in most columns
+        return _alike(first, dtype, 1 << count.bit_length())[:count]
+    if dtype in _EMPTY and None in values:
+        values = [_EMPTY[dtype] if value is None else value for value in values]
+    return _made(values, dtype)
+
+
+@functools.lru_cache(maxsize=1000)
+def _alike(value: Any, dtype: str, count: int) -> pa.Array:
+    return _made([_EMPTY.get(dtype) if value is None else value] * count, dtype)
+
+
+def _made(values: Sequence[Any], dtype: str) -> pa.Array:
+    if dtype.startswith("datetime"):
+        return pc.cast(pa.array(values, pa.string()), _ARROW[dtype])
+    return pa.array(values, _ARROW[dtype])
 
 
 def _fields(objects: list[Any], prefix: str = "") -> dict[str, Any]:
@@ -112,13 +136,13 @@ def _fields(objects: list[Any], prefix: str = "") -> dict[str, Any]:
 
 def _axes(variants: Sequence[msgspec.Raw]) -> tuple[list[str], list[str]]:
     """Further axes and control of each line: there are few different ones."""
-    raw = [bytes(variant) for variant in variants]
+    raw = list(map(bytes, variants))
     texts, controls = {}, {}
     for one in set(raw):
         axes = dict(json.loads(one) or {})
         controls[one] = str(axes.pop("control", ""))
         texts[one] = json.dumps(axes) if axes else ""
-    return [texts[one] for one in raw], [controls[one] for one in raw]
+    return list(map(texts.__getitem__, raw)), list(map(controls.__getitem__, raw))
 
 
 def _picked(columns: dict[str, Any]) -> dict[str, list[Any]]:

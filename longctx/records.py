@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from longctx.columns import COLUMNS, EXTRA, NESTED, OUTCOMES
+from longctx.columns import COLUMNS, EXTRA, OBJECTS, OF_THE_RUN, OUTCOMES
 from longctx.errors import RunError, unknown
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ _REQUIRED = ("id", "task", "length_asked", "outcome")
 _LARGE = ("needles", "co_needles", "distractors", "recipe")  # a megabyte of haystack can hold thousands
 
 
-def rows(path: Path, lines: Iterable[bytes], first: int, nested: bool, last: bool = True) -> Iterator[dict[str, Any]]:
+def rows(path: Path, lines: Iterable[bytes], first: int, objects: bool, last: bool = True) -> Iterator[dict[str, Any]]:
     """Every complete line as a row.
 
     Args:
         path: the file, for messages.
         lines: of it.
         first: number of the first of these, from 1.
-        nested: keep lists and dictionaries.
+        objects: keep lists and dictionaries.
         last: nothing follows these lines, so that the last may be torn.
 
     Raises:
@@ -48,7 +48,7 @@ def rows(path: Path, lines: Iterable[bytes], first: int, nested: bool, last: boo
             raise RunError(f"{path} is damaged: line {number} is not a JSON object.")
         # JSON can say half a surrogate pair, which no text file, terminal or web page can hold
         record = whole(record) if b"\\ud" in line.lower() else record
-        yield _row(record, f"{path}, line {number},", nested)
+        yield _row(record, f"{path}, line {number},", objects)
     else:
         if not damaged or last:
             return
@@ -64,7 +64,7 @@ def whole(value: Any) -> Any:
     return {key: whole(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
-def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
+def _row(record: dict[str, Any], where: str, objects: bool) -> dict[str, Any]:
     """Check a record and flatten it."""
     for name in _REQUIRED:
         if record.get(name) is None:
@@ -94,7 +94,7 @@ def _row(record: dict[str, Any], where: str, nested: bool) -> dict[str, Any]:
     record["variant"] = axes
     for name, value in axes.items():
         record[f"variant.{name}"] = json.dumps(value) if isinstance(value, list | dict) else value
-    if not nested:
+    if not objects:
         for name in _LARGE:
             record.pop(name, None)
     return record
@@ -126,8 +126,8 @@ def _rank(values: list[int], place: int) -> float:
     return (sum(value < own for value in values) + sum(value == own for value in values) / 2) / len(values)
 
 
-def as_frame(rows: list[dict[str, Any]], path: Path, nested: bool = False) -> pd.DataFrame:
-    """Rows as columns of the documented types.
+def as_frame(rows: list[dict[str, Any]], path: Path, objects: bool = False) -> pd.DataFrame:
+    """Rows as columns of the documented types, without those that are of the run.
 
     Raises:
         RunError: a column holds something else.
@@ -135,8 +135,8 @@ def as_frame(rows: list[dict[str, Any]], path: Path, nested: bool = False) -> pd
     import pandas as pd
 
     axes = sorted({f"variant.{name}" for row in rows for name in row["variant"]})
-    columns = {name: _series([row.get(name) for row in rows], name, path) for name in COLUMNS}
-    for name in (*axes, *(NESTED if nested else ())):
+    columns = {name: _series([row.get(name) for row in rows], name, path) for name in COLUMNS if name not in OF_THE_RUN}
+    for name in (*axes, *(OBJECTS if objects else ())):
         columns[name] = pd.Series([row.get(name) for row in rows], dtype=object)
     return pd.DataFrame(columns)
 

@@ -9,6 +9,7 @@ from typing import Any
 from longctx.errors import BackendError
 from longctx.plan import Cache, Plan
 from longctx.types import Sample
+from longctx.units import percent
 
 
 def cache_of(described: Mapping[str, Any]) -> Cache | None:
@@ -80,7 +81,7 @@ class Reuse:
             self._note("the server does not say what it found in its prefix cache")
         elif self._planned:
             share = self._reused / self._planned
-            self._note(f"from the prefix cache: {self._reused:,} prompt tokens, {share:.0%} of what was planned")
+            self._note(f"from the prefix cache: {self._reused:,} prompt tokens, {percent(share)}% of what was planned")
 
 
 def verify(backend: Any, samples: Iterable[Sample]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 
 from longctx.errors import LongctxError, RunError
@@ -146,7 +147,7 @@ class RunFolder:
                 f"{self.path / 'records.jsonl'} cannot be written: {error.strerror}. The {len(self.scores):,} answers "
                 "before it are kept; when there is room, the same command goes on."
             ) from None
-        self._note(record)
+        self._note(_answer(record))
         self.written += 1
 
     def _prepare(self, sweep: Sweep) -> None:
@@ -169,9 +170,9 @@ class RunFolder:
         records = self.path / "records.jsonl"
         self._records = os.open(records, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         end = 0
-        for line, record in _whole_lines(records):
-            end += len(line)
-            self._note(record)
+        for size, answer in _whole_lines(records):
+            end += size
+            self._note(answer)
         self.damaged_bytes = records.stat().st_size - end
         if self.damaged_bytes:
             os.ftruncate(self._records, end)
@@ -188,14 +189,13 @@ class RunFolder:
         os.ftruncate(self._lock, 0)
         os.write(self._lock, f"{os.getpid()}\n".encode())
 
-    def _note(self, record: Mapping[str, Any]) -> None:
-        cell = record["cell"]
-        self.scores.pop(cell, None)
-        self.errors.pop(cell, None)
-        if record["outcome"] == "error":
-            self.errors[cell] = str(record.get("error", ""))
+    def _note(self, answer: _Answer) -> None:
+        self.scores.pop(answer.cell, None)
+        self.errors.pop(answer.cell, None)
+        if answer.score is None:
+            self.errors[answer.cell] = answer.error
         else:
-            self.scores[cell] = float(record["score"])
+            self.scores[answer.cell] = answer.score
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
@@ -210,21 +210,53 @@ class RunFolder:
         return content
 
 
-def _whole_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Every complete line with its record; a torn last line, which a killed process leaves, is left out."""
+class _Answer(msgspec.Struct, gc=False):
+    """What a run needs to know of a record to go on: the rest of the line is checked, but not made into objects."""
+
+    cell: str
+    outcome: str
+    score: float | None = None
+    error: str = ""
+
+
+_DECODER = msgspec.json.Decoder(_Answer)
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[int, _Answer]]:
+    """Every complete line's bytes and answer; a torn last line, which a killed process leaves, is left out."""
     damaged = 0
-    with path.open("rb") as file:
+    with path.open("rb", buffering=1 << 20) as file:
         for number, line in enumerate(file, 1):
             if damaged:
                 raise RunError(f"{path} is damaged: line {damaged} is not a record, and more lines follow it.")
-            try:
-                record = json.loads(line) if line.endswith(b"\n") else None
-            except ValueError:  # UnicodeDecodeError is one as well
-                record = None
-            if isinstance(record, dict) and _complete(record):
-                yield line, record
-            else:
+            answer = _read(line) if line.endswith(b"\n") else None
+            if answer is None:
                 damaged = number
+            else:
+                yield len(line), answer
+
+
+def _read(line: bytes) -> _Answer | None:
+    """The answer that a line records; None where it is no complete record."""
+    try:
+        line.isascii() or line.decode()  # msgspec does not look at the bytes of texts that it skips
+        found: _Answer = _DECODER.decode(line)
+        if found.outcome == "error":
+            found.score = None
+        elif found.score is None:
+            return None
+        return found
+    except (msgspec.MsgspecError, ValueError):  # not as a run writes it, or halves of surrogates, as a model may
+        with contextlib.suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and _complete(record):
+                return _answer(record)
+    return None
+
+
+def _answer(record: Mapping[str, Any]) -> _Answer:
+    score = None if record["outcome"] == "error" else float(record["score"])
+    return _Answer(record["cell"], record["outcome"], score, str(record.get("error", "")))
 
 
 def _complete(record: dict[str, Any]) -> bool:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from longctx import records
-from longctx.columns import COLUMNS, NESTED, OUTCOMES
+from longctx.columns import COLUMNS, OBJECTS, OF_THE_RUN, OUTCOMES
 from longctx.errors import RunError, UsageError, unknown
 
 if TYPE_CHECKING:  # pandas takes half a second to import: only `load` needs it
     import pandas as pd
 
-__all__ = ["COLUMNS", "DOUBLES", "NESTED", "load", "read_json"]
+__all__ = ["COLUMNS", "DOUBLES", "OBJECTS", "load", "read_json"]
 
 DOUBLES = ("oracle", "lossy")
 """Backends that are doubles even where a manifest does not say so."""
@@ -26,7 +26,7 @@ _BATCH = 20_000
 
 
 def load(
-    *runs: Path | str, nested: bool = False, controls: bool = False, columns: Iterable[str] | None = None
+    *runs: Path | str, objects: bool = False, controls: bool = False, columns: Iterable[str] | None = None
 ) -> pd.DataFrame:
     """Read the records of runs into one table, a row a sample, with the columns that `columns.COLUMNS` describes.
 
@@ -36,7 +36,7 @@ def load(
 
     Args:
         runs: run folders. They are stacked; the column ``run`` tells them apart.
-        nested: add the columns of `NESTED` (lists and dicts; they can be large, and are parsed slowly).
+        objects: add the columns of `OBJECTS` (lists and dicts; they can be large, and are parsed slowly).
         controls: take controls too (the column ``control`` tells them apart). They have no haystack, so that neither
             their length nor any place is comparable with the others'.
         columns: those of `columns.COLUMNS` that are needed, which takes less time and memory where records are many;
@@ -58,7 +58,7 @@ def load(
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):
         names = [str(folder) for folder in folders]
-    frames = [_frame(folder, name, nested, kept) for folder, name in zip(folders, names, strict=True)]
+    frames = [_frame(folder, name, objects, kept) for folder, name in zip(folders, names, strict=True)]
     frame = _stack(frames) if len(frames) > 1 else frames[0]
     if controls or (asked := frame["control"] == "").all():
         return frame
@@ -85,31 +85,34 @@ def _missing(run: Path, error: OSError) -> str:
     return f"No run at {run}. Runs there: {', '.join(runs) or 'none'}."
 
 
-def _frame(run: Path, name: str, nested: bool, columns: Sequence[str]) -> pd.DataFrame:
+def _frame(run: Path, name: str, objects: bool, columns: Sequence[str]) -> pd.DataFrame:
     import numpy as np
     import pandas as pd
 
     path = run / "records.jsonl"
     try:
-        frame = _nested(path) if nested else _columns(path, columns)
+        frame = _objects(path) if objects else _columns(path, columns)
     except OSError as error:
         raise RunError(_missing(run, error)) from None
     if frame is None:
         raise RunError(f"{path} holds no complete record yet ({path.stat().st_size:,} bytes).")
     if frame["id"].nunique() < len(frame):
         frame = frame[~frame["id"].duplicated(keep="last")].reset_index(drop=True)
-    frame["run"] = pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str"))
+    of_run = pd.Series(pd.Categorical.from_codes(np.zeros(len(frame), np.int8), pd.Index([name], dtype="str")))
     backend = read_json(run, "manifest.json").get("backend")
-    frame["double"] = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
+    double = frame["backend"].isin(DOUBLES) | (isinstance(backend, dict) and backend.get("double") is True)
+    places = list(COLUMNS) if objects else list(columns)
+    frame.insert(places.index("run"), "run", of_run)
+    frame.insert(places.index("double"), "double", double)
     return frame
 
 
-def _nested(path: Path) -> pd.DataFrame | None:
+def _objects(path: Path) -> pd.DataFrame | None:
     with path.open("rb") as file:
-        rows = records.rows(path, file, 1, nested=True)
+        rows = records.rows(path, file, 1, objects=True)
         pieces = []
         while batch := list(islice(rows, _BATCH)):
-            pieces.append(records.as_frame(batch, path, nested=True))
+            pieces.append(records.as_frame(batch, path, objects=True))
     return _stack(pieces) if pieces else None
 
 
@@ -120,6 +123,7 @@ def _columns(path: Path, names: Sequence[str]) -> pd.DataFrame | None:
 
     from longctx import table_parts
 
+    names = [name for name in names if name not in OF_THE_RUN]
     parts = list(table_parts.read(path, [*names, "variant"]))
     if not parts:
         return None

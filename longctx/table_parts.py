@@ -11,27 +11,24 @@ import contextlib
 import hashlib
 import json
 import os
-import queue
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
 
 from longctx import record_blocks, records
 from longctx.columns import COLUMNS
-from longctx.messages import environment, receive, send
+from longctx.table_workers import Workers
 
 PART = 64 << 20  # bytes of records.jsonl for each kept stretch
 BLOCK = 2 << 20  # that are parsed at once: what fits into a processor's cache
 _ENDS = 1 << 16
-_FORMAT = hashlib.sha256(json.dumps([2, COLUMNS]).encode()).hexdigest()[:16]
-_COMMAND = (sys.executable, "-P", "-m", "longctx.table_worker")
+_NEWLINE = ord("\n")
+_FORMAT = hashlib.sha256(json.dumps([3, COLUMNS]).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +71,10 @@ def read(path: Path, columns: Sequence[str] | None = None, part: int = PART, blo
     with path.open("rb", buffering=0) as file:
         places = list(_places(file, os.fstat(file.fileno()).st_size, part))
         known = {one.begin: one for one in _index(folder) if _fits(one, file, folder)} if len(places) > 1 else {}
+        wanted = [place for place in places[:-1] if place[0] not in known]
         kept: list[Stretch] = []
         line = 1
-        with _Workers(path, [at for at in places[:-1] if at[0] not in known], block) as workers:
+        with Workers(path, wanted, block, _made(folder) if wanted else None) as workers:
             for begin, end in places[:-1]:
                 found = known.get(begin)
                 data: Any = folder / found.name if found and found.end == end else None
@@ -86,7 +84,7 @@ def read(path: Path, columns: Sequence[str] | None = None, part: int = PART, blo
                         lines, tables = parse(file, path, begin, end, line, block, more=True)
                         data = packed(tables)
                     found = Stretch(begin, end, lines, _ends(file, begin, end))
-                    data = folder / found.name if _keep(folder, found, data, kept) else data
+                    data = _keep(folder, found, data, kept)
                 assert found is not None
                 kept.append(found)
                 line += found.lines
@@ -118,12 +116,12 @@ def parse(
         if not cut:  # a line that is longer
             size *= 2
             continue
-        whole, lines = memoryview(data)[:cut], data.count(b"\n", 0, cut)
-        table = record_blocks.read(whole, lines) if data[cut - 1] == ord("\n") else None
+        whole, lines = memoryview(data)[:cut], int(np.count_nonzero(np.frombuffer(data, np.uint8, cut) == _NEWLINE))
+        table = record_blocks.read(whole, lines) if data[cut - 1] == _NEWLINE else None
         if table is None:
             follows = more or at + cut < end
             written = bytes(whole).splitlines(keepends=True)
-            found = list(records.rows(path, written, line, nested=False, last=not follows))
+            found = list(records.rows(path, written, line, objects=False, last=not follows))
             table = _slow(found, path) if found else None
         if table is not None:
             tables.append(table)
@@ -131,85 +129,36 @@ def parse(
     return line - first, tables
 
 
-def packed(tables: Sequence[pa.Table]) -> bytes:
-    """Tables as the bytes of one Arrow file."""
-    sink = pa.BufferOutputStream()
+def packed(tables: Sequence[pa.Table], draft: Path | None = None) -> bytes:
+    """Tables as one Arrow file: its bytes, or none where they could be written to `draft`."""
     whole = pa.concat_tables([*tables, record_blocks.SCHEMA.empty_table()]).unify_dictionaries().combine_chunks()
+    if draft is not None:
+        try:
+            with pa.OSFile(str(draft), "wb") as file:
+                _write(whole, file)
+            return b""
+        except OSError:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+    sink = pa.BufferOutputStream()
+    _write(whole, sink)
+    return bytes(sink.getvalue())
+
+
+def _write(table: pa.Table, sink: Any) -> None:
     with pa.ipc.new_file(sink, record_blocks.SCHEMA) as writer:  # not compressed: what is mapped costs nothing to load
-        writer.write_table(whole)
-    return bytes(sink.getvalue().to_pybytes())
+        writer.write_table(table)
 
 
 def unpacked(source: Path | bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Some columns of an Arrow file, read without the others; nothing where it has no rows."""
     fields = [record_blocks.SCHEMA.get_field_index(name) for name in columns]
+    # of a file that is read whole no field is named: naming all takes ten times as long
+    options = pa.ipc.IpcReadOptions(included_fields=fields if len(fields) < len(record_blocks.SCHEMA) else None)
     with pa.memory_map(str(source)) if isinstance(source, Path) else pa.BufferReader(source) as file:
-        options = pa.ipc.IpcReadOptions(included_fields=fields)
         found = pa.ipc.open_file(file, options=options).read_all()
     if found.num_rows:
         yield found.select(list(columns))
-
-
-class _Workers:
-    """Processes that parse stretches, all cores at once; plain subprocesses, which work from any script or notebook."""
-
-    def __init__(self, path: Path, places: Sequence[tuple[int, int]], block: int) -> None:
-        self._path, self._block = path, block
-        self._idle: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
-        self._all: list[subprocess.Popen[bytes]] = []
-        count = min(len(places), _cores()) if len(places) > 1 else 0
-        self._threads = ThreadPoolExecutor(max(count, 1))
-        for _ in range(count):
-            with contextlib.suppress(OSError):
-                self._all.append(
-                    subprocess.Popen(
-                        _COMMAND,
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.DEVNULL,
-                        env=environment(),
-                    )  # fmt: skip
-                )
-        for process in self._all:
-            self._idle.put(process)
-        self._found: dict[int, Future[tuple[int | None, bytes]]] = (
-            {at[0]: self._threads.submit(self._ask, *at) for at in places} if self._all else {}
-        )
-
-    def __enter__(self) -> _Workers:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in self._all:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                assert pipe
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        self._threads.shutdown()
-
-    def parsed(self, begin: int) -> tuple[int | None, bytes]:
-        """Lines and packed table of a stretch; None where no worker could parse it."""
-        return self._found.pop(begin).result() if begin in self._found else (None, b"")
-
-    def _ask(self, begin: int, end: int) -> tuple[int | None, bytes]:
-        process = self._idle.get()
-        assert process.stdin and process.stdout
-        try:
-            request = {"path": str(self._path.absolute()), "begin": begin, "end": end, "block": self._block}
-            send(process.stdin, request, b"")
-            header, data = receive(process.stdout)
-            return header["lines"], data
-        except (EOFError, OSError, ValueError):  # it died, or cannot be started here
-            return None, b""
-        finally:
-            self._idle.put(process)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _exactly(file: IO[bytes], begin: int, end: int) -> bytes:
@@ -223,7 +172,7 @@ def _exactly(file: IO[bytes], begin: int, end: int) -> bytes:
 def _slow(rows: list[dict[str, Any]], path: Path) -> pa.Table:
     axes = [{name: row[f"variant.{name}"] for name in row["variant"]} for row in rows]
     frame = records.as_frame([{**row, "variant": {}} for row in rows], path)
-    frame = frame.astype({name: object for name, (dtype, _) in COLUMNS.items() if dtype == "category"})
+    frame = frame.astype({name: object for name in frame if COLUMNS[str(name)][0] == "category"})
     frame["variant"] = [json.dumps(axis) if axis else "" for axis in axes]
     return pa.Table.from_pandas(frame, record_blocks.SCHEMA, preserve_index=False)
 
@@ -271,20 +220,29 @@ def _index(folder: Path) -> list[Stretch]:
     return []
 
 
-def _keep(folder: Path, stretch: Stretch, data: bytes, before: Sequence[Stretch]) -> bool:
-    """Keep a stretch; False where it cannot be."""
-    draft = folder / f".{os.getpid()}-{stretch.name}"
+def _made(folder: Path) -> Path | None:
+    """The folder, without what nothing there says to be whole; None where none can be made."""
     try:
-        if not before and not _index(folder):
+        if not _index(folder):
             shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(exist_ok=True)
-        draft.write_bytes(data)
-        os.replace(draft, folder / stretch.name)
+    except OSError:
+        return None
+    return folder
+
+
+def _keep(folder: Path, stretch: Stretch, data: Path | bytes, before: Sequence[Stretch]) -> Path | bytes:
+    """Keep a stretch, its bytes or the draft of its file; where it can be read from now."""
+    place, draft = folder / stretch.name, folder / f".{os.getpid()}-{stretch.name}"
+    try:
+        if isinstance(data, bytes):
+            draft.write_bytes(data)
+        os.replace(draft if isinstance(data, bytes) else data, place)
+        data = place
         parts = [asdict(one) for one in (*before, stretch)]
         draft.write_text(json.dumps({"format": _FORMAT, "parts": parts}), encoding="utf-8")
         os.replace(draft, folder / "index.json")
     except OSError:
         with contextlib.suppress(OSError):
             draft.unlink()
-        return False
-    return True
+    return data

@@ -17,7 +17,7 @@ from longctx.messages import answers_apart, receive, send
 
 
 def main() -> None:
-    """Answer requests on standard input until it closes: a stretch's table as bytes, none where it is damaged."""
+    """Answer requests on standard input until it closes: a table in a file or as bytes, none where it is damaged."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     gc.disable()  # a million records are a million objects, and none is part of a cycle
     requests, answers = answers_apart()
@@ -29,11 +29,11 @@ def main() -> None:
             send(answers, {"lines": lines}, data)
 
 
-def _parsed(path: str, begin: int, end: int, block: int) -> tuple[int | None, bytes]:
+def _parsed(path: str, draft: str | None, begin: int, end: int, block: int) -> tuple[int | None, bytes]:
     try:
         with open(path, "rb", buffering=0) as file:
             lines, tables = table_parts.parse(file, Path(path), begin, end, block=block, more=True)
-        return lines, table_parts.packed(tables)
+        return lines, table_parts.packed(tables, Path(draft) if draft else None)
     except (OSError, RunError):  # the parent will find it as well, and knows which line it is
         return None, b""
 

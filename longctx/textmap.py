@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from longctx import stats
-from longctx.units import short_count
+from longctx.units import percent, short_count
 from longctx.visible import visible
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def share(found: dict[str, Any]) -> str:
     if not found["n"]:
         return f"no answer, {found['errors']:,} failed calls"
     right = f"mean of {found['n']:,}" if found["partial"] else f"{found['right']:,.0f} of {found['n']:,} right"
-    interval = f"{100 * found['low']:.0f}–{100 * found['high']:.0f} %"
-    return f"{100 * found['accuracy']:.1f} % ({right}, 95 % interval {interval})"
+    interval = f"{percent(found['low'])}–{percent(found['high'])} %"
+    return f"{percent(found['accuracy'], 1)} % ({right}, 95 % interval {interval})"
 
 
 def distractors(densities: Sequence[float]) -> str:
@@ -130,7 +130,7 @@ def length_labels(lengths: Sequence[int]) -> list[str]:
 def depth_labels(depths: Sequence[float]) -> list[str]:
     """Percent with as few decimals as keep the labels apart; the two ends named."""
     for decimals in range(6):
-        labels = [f"{100 * depth:.{decimals if 0 < depth < 1 else 0}f} %" for depth in depths]
+        labels = [f"{percent(depth, decimals if 0 < depth < 1 else 0)} %" for depth in depths]
         exact = all(abs(round(100 * depth, decimals) - 100 * depth) < 0.051 for depth in depths)
         if len(set(labels)) == len(labels) and exact:
             break
@@ -171,7 +171,7 @@ def _cell(cell: Any, shades: str, step: int, colour: bool) -> str:
 
 
 def _shade(cell: Any) -> int:
-    return sum(round(100 * cell.accuracy) >= step for step in (10, 37, 64, 91))
+    return sum(int(percent(cell.accuracy)) >= step for step in (10, 37, 64, 91))
 
 
 def _words(cell: Any, shades: str) -> str:
@@ -180,4 +180,4 @@ def _words(cell: Any, shades: str) -> str:
     mark = "!" if cell.errors else " "
     if not cell.n:
         return mark
-    return f"{shades[_shade(cell)]}{round(100 * cell.accuracy):3}{mark}"
+    return f"{shades[_shade(cell)]}{percent(cell.accuracy):>3}{mark}"

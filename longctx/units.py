@@ -1,8 +1,10 @@
-"""Numbers as people type them: 4096, 4K, 1M."""
+"""Numbers as people type and read them: 4096, 4K, 1M, 22.5 %."""
 
 from __future__ import annotations
 
+import math
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 from longctx.errors import UsageError
 
@@ -56,3 +58,35 @@ def short_count(number: int) -> str:
         if number >= factor and number % factor == 0:
             return f"{number // factor:,}{letter}"
     return f"{number:,}"
+
+
+def rounded(value: float, decimals: int = 0, sign: str = "") -> str:
+    """A number with so many decimals, halves rounded away from zero as people do it: formats round them to even.
+
+    Digits behind the ninth are taken to be noise of computing with floats. With ``+`` as the sign every number has one.
+
+    >>> rounded(22.5), rounded(100 * 0.285), rounded(-0.25, 1), rounded(0.05, 1, "+"), rounded(-0.4)
+    ('23', '29', '-0.3', '+0.1', '0')
+    """
+    if not math.isfinite(value):
+        return f"{value:{sign}}"
+    exact = Decimal(repr(round(float(value), 9))).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return f"{exact or abs(exact):{sign}f}"
+
+
+def percent(share: float, decimals: int = 0, sign: str = "") -> str:
+    """A share, 0-1, as a number of percent; `rounded`.
+
+    >>> percent(0.225), percent(0.2849), percent(0.1225, 1)
+    ('23', '28', '12.3')
+    """
+    return rounded(100 * share, decimals, sign)
+
+
+def points(value: float) -> str:
+    """A difference in percentage points, with its sign.
+
+    >>> points(2.25), points(-10)
+    ('+2.3', '−10.0')
+    """
+    return rounded(value, 1, "+").replace("-", "−")

@@ -19,6 +19,7 @@ from test_figures import overlaps, words
 from longctx import figures, stats, table
 from longctx.errors import UsageError
 from longctx.figures import lines, outcomes
+from longctx.units import percent
 
 LENGTHS = [4000 * (i + 1) for i in range(30)]
 DEPTHS = [i / 39 for i in range(40)]
@@ -92,6 +93,20 @@ def test_a_line_is_the_accuracy_with_its_interval(tmp_path: Path) -> None:
     assert "85.6 %" in words(ax)
     ends = [f"{100 * cells['accuracy'].iloc[end]:.0f}\xa0% at {label}" for end, label in ((0, "1K"), (-1, "8,000"))]
     assert ax.get_title(loc="left") == f"SmolLM2-135M-Instruct: {', '.join(ends)}"
+
+
+def test_runs_that_are_compared_have_no_number_in_common(tmp_path: Path) -> None:
+    one = make_run(tmp_path / "one", n=2, answer=fading)
+    two = make_run(tmp_path / "two", lengths=[2048, 8000, 16384], n=1, depths=[0.0, 0.5])
+    frame = table.load(one, two)
+    ax = figures.length_curves(frame, "run")
+    cells = stats.cells(frame, ["run", "length"]).set_index(["run", "length"])["accuracy"]
+    title = f"SmolLM2-135M-Instruct: two 100\xa0%, one {percent(cells['one', 8000])}\xa0% at 8,000"
+    assert ax.get_title(loc="left") == title
+    assert "2 runs, 6–40 answers a run" in " ".join(words(ax))
+    far = make_run(tmp_path / "far", lengths=[16384, 32768], n=1)
+    title = f"SmolLM2-135M-Instruct: far 100\xa0% at 32K, one {percent(cells['one', 8000])}\xa0% at 8,000"
+    assert figures.length_curves(table.load(one, far), "run").get_title(loc="left") == title
 
 
 def test_lines_differ_in_more_than_colour() -> None:
@@ -173,7 +188,7 @@ def test_mrcr_has_a_line_and_a_floor_for_each_number_of_needles(tmp_path: Path) 
     ax = figures.mrcr_curves(table.load(write_records(tmp_path, rows)))
     floors = [line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == ":" or line.get_linewidth() == 0.9]
     assert sorted(float(floor) for floor in floors) == [0.125, 0.25, 0.5]
-    assert "8 alike (floor 12 %)" in words(ax)
+    assert "8 alike (floor 13 %)" in words(ax)
 
 
 @pytest.mark.parametrize("count", [3, 30])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import resource
 import tempfile
 import tomllib
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 import toy
 
+from longctx import runfolder
 from longctx.errors import BackendError, ContractError, ImpossibleSample, RunError
 from longctx.loop import ask, cell_id, complete, remaining
 from longctx.runfolder import RunFolder
@@ -136,6 +138,57 @@ def test_damage_in_the_middle_is_refused_with_its_line(tmp_path: Path, damage: b
     file.write_bytes(b"".join([*lines[:3], damage, *lines[4:]]))
     with pytest.raises(RunError, match="line 4 is not a record"):
         RunFolder(tmp_path, toy.sweep())
+
+
+@pytest.mark.parametrize("inside", [b"\xff", b"\0", b"\t", b"\\q", b'"'])
+def test_damage_inside_a_text_that_is_skipped_is_seen(tmp_path: Path, inside: bytes) -> None:
+    go(tmp_path)
+    file = tmp_path / "records.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    lines[6] = lines[6].replace(b'"question": "', b'"question": "' + inside)
+    file.write_bytes(b"".join(lines))
+    with pytest.raises(RunError, match="line 7 is not a record"):
+        RunFolder(tmp_path, toy.sweep())
+
+
+def test_a_line_is_read_as_json_reads_it_whatever_happened_to_it(tmp_path: Path) -> None:
+    """The fast way to go on never takes a line for a record, or for another one, that parsing all of it would not."""
+    go(tmp_path)
+    line = (tmp_path / "records.jsonl").read_bytes().splitlines(keepends=True)[0]
+    rng = random.Random(8)
+    forms = [
+        line,
+        line.replace(b'"score": ', b'"score": NaN, "was": '),
+        line.replace(b'"question": "', b'"q": "\\ud83d'),
+    ]
+    for _ in range(3000):
+        at = rng.randrange(len(line) - 1)
+        put = rng.choice((b"", b"\0", b"\t", b"\n", b'"', b",", b"1", b"\\", b"{", b"}", b"\xc3", b"\xff"))
+        forms.append(line[:at] + put + line[at + rng.randrange(2) :])  # a byte lost, changed or added
+    taken = 0
+    for form in forms:
+        try:
+            record = json.loads(form)
+            whole = isinstance(record["cell"], str) and isinstance(record["outcome"], str)
+            expected = (record["cell"], str(float(record["score"])), str(record.get("error", ""))) if whole else None
+        except (ValueError, KeyError, TypeError):
+            expected = None
+        found = runfolder._read(form)
+        taken += found is not None
+        assert (found and (found.cell, str(found.score), found.error)) == expected, form
+    assert 300 < taken < 2900
+
+
+def test_what_a_run_writes_is_read_the_fast_way_when_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go(tmp_path, toy.Toy(failing))
+    go(tmp_path)
+    with RunFolder(tmp_path, toy.sweep()) as folder:
+        expected = folder.scores
+    monkeypatch.setattr(runfolder, "_complete", lambda record: pytest.fail("parsed as a whole"))
+    with RunFolder(tmp_path, toy.sweep()) as folder:
+        assert folder.scores == expected and len(expected) == 10 and not folder.errors
 
 
 def test_another_sweep_is_refused_with_what_differs(tmp_path: Path) -> None:

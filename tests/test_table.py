@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from factories import ERROR, RIGHT, WRONG, make_run, record
 
-from longctx import record_blocks, records, stats, table, table_parts
+from longctx import record_blocks, records, stats, table, table_parts, table_workers
 from longctx.errors import RunError, UsageError
 
 
@@ -128,10 +128,10 @@ def test_runs_are_stacked_and_told_apart(tmp_path: Path) -> None:
         table.load(a, tmp_path / "x" / ".." / "x" / "same")
 
 
-def test_nested_columns_only_on_request(tmp_path: Path) -> None:
+def test_columns_of_objects_only_on_request(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", n=1, target=["4,711", "4711"], variant={"k": [1, 2]})
-    assert not set(table.NESTED) & set(table.load(run).columns)
-    frame = table.load(run, nested=True)
+    assert not set(table.OBJECTS) & set(table.load(run).columns)
+    frame = table.load(run, objects=True)
     assert frame["targets"][0] == ["4,711", "4711"]
     assert frame["target"][0] == "4,711 | 4711"
     assert frame["needles"][0][0]["page"] == 3
@@ -157,9 +157,9 @@ def test_half_a_surrogate_pair_does_no_harm(tmp_path: Path) -> None:
 
 def test_batches_join_seamlessly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path / "a", n=2, answer=lambda length, *_: {"finish_reason": f"f{length}"})
-    whole = table.load(run, nested=True)
+    whole = table.load(run, objects=True)
     monkeypatch.setattr(table, "_BATCH", 7)
-    pd.testing.assert_frame_equal(table.load(run, nested=True), whole)
+    pd.testing.assert_frame_equal(table.load(run, objects=True), whole)
 
 
 def test_analysis_imports_no_model_library() -> None:
@@ -186,7 +186,7 @@ def test_blocks_and_lines_give_the_same(tmp_path: Path) -> None:
     for part in (whole, whole[:-5] + whole[-4:], whole[-5:]):  # with a list among the targets, without, mixed
         (run / "records.jsonl").write_text("".join(part), encoding="utf-8")
         fast = table.load(run, controls=True)
-        slow = table.load(run, controls=True, nested=True).drop(columns=list(table.NESTED))
+        slow = table.load(run, controls=True, objects=True).drop(columns=list(table.OBJECTS))
         pd.testing.assert_frame_equal(fast, slow)
     assert fast["outcome"].tolist()[-2:] == ["truncated_thinking", "error"]
     assert fast["picked_start"].tolist()[1] == 452
@@ -248,8 +248,48 @@ def test_workers_parse_stretches_and_damage_is_still_named(tmp_path: Path, monke
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)
     assert len(parsed) == 1 and len(list((run / ".table").glob("*.arrow"))) > 2  # the rest at the end
     shutil.rmtree(run / ".table")
-    monkeypatch.setattr(table_parts, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(table_workers, "_COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
     pd.testing.assert_frame_equal(parts_of(run, 20_000), direct)  # workers that cannot be started
+
+
+def test_what_workers_write_is_kept_or_taken_away(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=3)
+    tables = table_parts.read(run / "records.jsonl", None, 8_000, 700)
+    next(tables)
+    tables.close()  # the rest was parsed ahead, or is about to be
+    assert not list((run / ".table").glob(".*"))
+    assert len(parts_of(run, 8_000)) == 60
+    kept = {path.name for path in (run / ".table").iterdir()}
+    index = json.loads((run / ".table" / "index.json").read_text())
+    assert kept == {"index.json", *(f"{one['begin']:015}.arrow" for one in index["parts"])}
+
+
+def test_a_table_that_cannot_be_written_is_handed_over(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", n=1)
+    path = run / "records.jsonl"
+    with path.open("rb", buffering=0) as file:
+        _, tables = table_parts.parse(file, path, 0, path.stat().st_size)
+    draft = tmp_path / "x.arrow"
+    assert table_parts.packed(tables, draft) == b""
+    data = table_parts.packed(tables, tmp_path / "no" / "x.arrow")
+    assert data == draft.read_bytes()
+    names = ["id", "score"]
+    for source in (data, draft):
+        assert pa.concat_tables(table_parts.unpacked(source, names)) == pa.concat_tables(tables).select(names)
+
+
+def test_columns_that_are_alike_are_as_those_that_are_not(tmp_path: Path) -> None:
+    def read(*rows: dict[str, Any]) -> pa.Table:
+        found = record_blocks.read("".join(json.dumps(row) + "\n" for row in rows).encode(), len(rows))
+        assert found is not None
+        return found
+
+    rows = [record(1024, 0.5, number, error=None, cached_tokens=None, repeated=None) for number in range(9)]
+    other = record(512, 0.1, 9, error="x", cached_tokens=4, repeated=True, task="b", model="c", host="d", question="e")
+    alike, mixed, single = read(*rows), read(*rows, other).slice(0, 9), pa.concat_tables(map(read, rows))
+    assert alike["task"].unique().to_pylist() == ["niah_single"] and alike["error"][0].as_py() == ""
+    for name in alike.column_names:
+        assert alike[name].to_pylist() == mixed[name].to_pylist() == single[name].to_pylist(), name
 
 
 def test_only_the_columns_that_are_asked_for(tmp_path: Path) -> None:

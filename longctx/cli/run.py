@@ -17,6 +17,7 @@ from longctx.errors import RunError, UsageError
 from longctx.progress import duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
 from longctx.steps import steps
+from longctx.units import percent
 from longctx.visible import clip, visible
 
 
@@ -130,7 +131,7 @@ def _preview_text(found: Preview) -> str:
         f"Samples:        {plan['samples']:,} over {plan['haystacks']:,} haystacks"
         + (f", {plan['nested']:,} of them nested" if plan["nested"] else ""),
         f"Prompt tokens:  {plan['prompt_tokens']:,}",
-        f"Computed:       {plan['computed_at_best']:,} at best ({saved:.0%} shared)",
+        f"Computed:       {plan['computed_at_best']:,} at best ({percent(saved)}% shared)",
     ]
     if "computed_expected" in plan:
         over = plan["computed_expected"] / max(plan["computed_at_best"], 1)

@@ -12,6 +12,7 @@ from longctx import stats
 from longctx.figures import canvas, lines, panel
 from longctx.figures.heatmaps import about
 from longctx.textmap import length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def attribution_bars(frame: pd.DataFrame, *, ax: Axes | None = None, title: str 
                 if room >= 20 and value * height >= 11:
                     box = {"facecolor": colour, "linewidth": 0, "pad": 0.8} if hatch else None
                     ink = panel.ink([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-                    ax.text(float(x), base + value / 2, f"{100 * value:.0f}", size=7, ha="center", va="center_baseline",
+                    ax.text(float(x), base + value / 2, percent(value), size=7, ha="center", va="center_baseline",
                             color=ink, bbox=box)  # fmt: skip
             middles.append(height * (below[-1] + share[-1] / 2))
             below = below + share
@@ -67,12 +68,12 @@ def attribution_bars(frame: pd.DataFrame, *, ax: Axes | None = None, title: str 
         missing, last = int(counts["unmatched"].sum()), wide.iloc[-1]
         label = length_labels([wide.index[-1]])[0]
         details = [*about(stats.asked(frame)), canvas.times(counts["n"], "a length")]
-        details += [f"at {label} {100 * last['unable']:.0f} % fail with the needle alone too"]
-        details += [f"{100 * last['known']:.0f} % are known without documents"]
+        details += [f"at {label} {percent(last['unable'])} % fail with the needle alone too"]
+        details += [f"{percent(last['known'])} % are known without documents"]
         details += [f"{missing:,} answers without both controls left out"] if missing else []
         context = found[found["part"] == "context"].iloc[-1]
-        interval = f"95 % interval {100 * context['low']:.0f}–{100 * context['high']:.0f} %"
-        finding = f"at {label} the context costs {100 * last['context']:.0f} % of answers ({interval})"
+        interval = f"95 % interval {percent(context['low'])}–{percent(context['high'])} %"
+        finding = f"at {label} the context costs {percent(last['context'])} % of answers ({interval})"
         return canvas.finish(ax, frame, finding, details, title=title, right=RIGHT)
 
 

@@ -15,6 +15,7 @@ from longctx.figures.fonts import label
 from longctx.figures.heatmaps import THRESHOLD, about
 from longctx.figures.lines import Line
 from longctx.textmap import depth_labels, length_labels, short_name
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT, RIGHT = 5.4, 3.3, 2.7  # inches
 DEPTHS, LENGTHS, BINS = 11, 6, 8  # at most so many points, lines and bins; more are pooled with their neighbours
 POINTS = 10  # lengths of several lines, likewise
+APART = ("run", "model")  # lines of these are compared: what they have together is nobody's
+NAMED = 3  # at most so many of them are named in a title, else the best and the worst
 
 
 def length_curves(
@@ -52,12 +55,12 @@ def length_curves(
         lines.thresholds(ax, thresholds)
         drawn = [Line(short_name(str(name)), part) for name, part in cells.groupby(by, observed=True)]
         lines.draw(ax, drawn, "length")
-        whole = stats.cells(asked, ["length"]).dropna(subset=["accuracy"])
-        finding = _ends(whole, "length", length_labels)
+        if len(drawn) > 1 and by in APART:
+            return _finish(ax, frame, _compared(cells[cells["n"] > 0], by), title, cells, more, by)
+        finding = _ends(stats.cells(asked, ["length"]).dropna(subset=["accuracy"]), "length", length_labels)
         if len(drawn) > 1 and (at := cells[(cells["length"] == lengths[-1]) & (cells["n"] > 0)]).shape[0] > 1:
             best, worst = (at.loc[getattr(at["accuracy"], pick)()] for pick in ("idxmax", "idxmin"))
-            ends = [f"{label(short_name(str(end[by])), 40)} {100 * end['accuracy']:.0f} %" for end in (best, worst)]
-            finding += f"; at {length_labels(lengths)[-1]} {', '.join(ends)}"
+            finding += f"; at {length_labels(lengths)[-1]} {_said(best, by)}, {_said(worst, by)}"
         return _finish(ax, frame, finding, title, cells, more)
 
 
@@ -102,9 +105,9 @@ def depth_curves(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | No
         first_at, last_at, worst_at = (
             label.split(" (")[0] for label in depth_labels([first["depth"], last["depth"], worst["depth"]])
         )
-        finding = f"{100 * first['accuracy']:.0f} % at depth {first_at}, {100 * last['accuracy']:.0f} % at {last_at}"
+        finding = f"{percent(first['accuracy'])} % at depth {first_at}, {percent(last['accuracy'])} % at {last_at}"
         if worst["accuracy"] < min(first["accuracy"], last["accuracy"]):
-            finding += f", least at {worst_at}: {100 * worst['accuracy']:.0f} %"
+            finding += f", least at {worst_at}: {percent(worst['accuracy'])} %"
         more = []
         for kept, asked, what in ((groups, asked_lengths, "lengths"), (bins, asked_depths, "depths")):
             if len(kept) < len(asked):
@@ -199,10 +202,17 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _finish(
-    ax: Axes, frame: pd.DataFrame, finding: str, title: str | None, cells: pd.DataFrame, more: Sequence[str] = ()
-) -> Axes:
+    ax: Axes, frame: pd.DataFrame, finding: str, title: str | None, cells: pd.DataFrame, more: Sequence[str] = (),
+    apart: str = "",
+) -> Axes:  # fmt: skip
+    """Give the figure its title; `apart` names the column whose values have each their own number of answers."""
     n = canvas.times(cells["n"], "a point")
-    total = f"{int((frame['outcome'] != 'error').sum()):,} answers"
+    answers = frame[frame["outcome"] != "error"]
+    if apart:
+        counts = answers.groupby(apart, observed=True).size()
+        total = f"{len(counts)} {apart}s, {canvas.times(counts, f'answers a {apart}').removeprefix('n = ')}"
+    else:
+        total = f"{len(answers):,} answers"
     details = [*about(frame), total, n, "95 % intervals", *more]
     return canvas.finish(ax, frame, finding, details, title=title, right=RIGHT)
 
@@ -214,11 +224,27 @@ def _two(cells: pd.DataFrame, column: str, what: str) -> list[Any]:
     return values
 
 
+def _said(cell: pd.Series[Any], by: str) -> str:
+    return f"{label(short_name(str(cell[by])), 40)} {percent(cell['accuracy'])} %"
+
+
+def _compared(cells: pd.DataFrame, by: str) -> str:
+    """Each line at the longest length that all have, or else at its own longest; of many the best and the worst."""
+    wide = cells.pivot_table(index="length", columns=by, values="accuracy", observed=True)
+    shared = wide.dropna().index
+    ends = cells.sort_values("length") if shared.empty else cells[cells["length"] == shared.max()]
+    ends = ends.drop_duplicates(by, keep="last").sort_values("accuracy", ascending=False, kind="stable")
+    ends = ends if len(ends) <= NAMED else ends.iloc[[0, -1]]
+    if shared.empty:
+        return ", ".join(f"{_said(end, by)} at {length_labels([end['length']])[0]}" for _, end in ends.iterrows())
+    return f"{', '.join(_said(end, by) for _, end in ends.iterrows())} at {length_labels([shared.max()])[0]}"
+
+
 def _ends(cells: pd.DataFrame, column: str, labels: Any) -> str:
     """The accuracies at both ends."""
     first, last = cells.iloc[0], cells.iloc[-1]
     names = labels([first[column], last[column]])
-    return f"{100 * first['accuracy']:.0f} % at {names[0]}, {100 * last['accuracy']:.0f} % at {names[1]}"
+    return f"{percent(first['accuracy'])} % at {names[0]}, {percent(last['accuracy'])} % at {names[1]}"
 
 
 def pool_lengths(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

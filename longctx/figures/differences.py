@@ -15,6 +15,7 @@ from longctx.figures import canvas, panel
 from longctx.figures.fonts import face, label
 from longctx.figures.heatmaps import _size, about
 from longctx.textmap import depth_labels, length_labels, names
+from longctx.units import points as signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,8 @@ def forest(
         ax.set_xlabel("second run less first, percentage points", size=9)
         for y in at:
             star = " *" if p[y] < 0.05 else ""
-            words = f"{points[y]:+.1f} ({low[y]:+.1f} to {high[y]:+.1f}), n = {n[y]:,.0f}{star}".replace("-", "−")
+            change, lowest, highest = map(signed, (points[y], low[y], high[y]))
+            words = f"{change} ({lowest} to {highest}), n = {n[y]:,.0f}{star}"
             ax.annotate(words, (1, y), (6, 0), xycoords=("axes fraction", "data"), textcoords="offset points", size=7,
                         va="center_baseline")  # fmt: skip
         details = [
@@ -131,8 +133,8 @@ def forest(
 
 def _finding(first: pd.DataFrame, second: pd.DataFrame) -> str:
     whole = stats.compare(first, second).iloc[0]
-    said = f"{whole['points']:+.1f} points ({whole['low']:+.1f} to {whole['high']:+.1f})".replace("-", "−")
-    return f"{said} over {whole['n']:,.0f} pairs"
+    change, low, high = (signed(whole[name]) for name in ("points", "low", "high"))
+    return f"{change} points ({low} to {high}) over {whole['n']:,.0f} pairs"
 
 
 def _both(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:

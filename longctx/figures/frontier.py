@@ -13,6 +13,7 @@ from longctx.errors import UsageError
 from longctx.figures import canvas, lines, panel
 from longctx.figures.heatmaps import about
 from longctx.textmap import distractors, length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def _finding(frame: pd.DataFrame, accuracy: float) -> str:
     fewest = min(found)
     if not any(one.length for one in found.values()):
         worst = found[fewest].worst.iloc[0]
-        had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {100 * worst['bound']:.0f} %"
+        had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {percent(worst['bound'])} %"
         return f"{asked} is shown at no length: at {length_labels([worst['length']])[0]} the worst had {had}"
     reach = {one.length: density for density, one in found.items() if one.length}  # the highest density of each
     if len(found) == 1:
@@ -113,7 +114,7 @@ def _contours(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
     norm = mpl.colors.Normalize(0, 1)
     mesh = ax.contourf(x, y, values, levels=LEVELS, cmap=shades, norm=norm)
     drawn = ax.contour(x, y, values, levels=LEVELS[1:-1], colors="white", linewidths=0.6)
-    ax.clabel(drawn, fmt=lambda level: f"{100 * level:.0f} %", fontsize=7, inline=True)
+    ax.clabel(drawn, fmt=lambda level: f"{percent(level)} %", fontsize=7, inline=True)
     edge = ax.contour(x, y, values, levels=[accuracy], colors="#d55e00", linewidths=2.2)
     if not any(len(part) for part in edge.allsegs[0]):  # nowhere: every bound is on one side
         ax.text(0.5, 0.02, f"no bound reaches {100 * accuracy:g} %" if values.max() < accuracy else
@@ -131,7 +132,7 @@ def _contours(ax: Axes, worst: pd.DataFrame, accuracy: float) -> None:
     width, _ = panel.inches(ax)
     figure: Any = ax.get_figure(root=True)
     bar = figure.colorbar(mesh, cax=ax.inset_axes((1 + 0.2 / width, 0, 0.12 / width, 1), label="scale"))
-    bar.set_ticks(LEVELS, labels=[f"{100 * level:.0f} %" for level in LEVELS])
+    bar.set_ticks(LEVELS, labels=[f"{percent(level)} %" for level in LEVELS])
     bar.ax.tick_params(length=2, labelsize=7)
     bar.outline.set_visible(False)
     bar.set_label("worst depth: at least", size=8)

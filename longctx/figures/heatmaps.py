@@ -14,6 +14,7 @@ from longctx.figures import canvas, panel
 from longctx.figures.canvas import BOTTOM, LEFT, RIGHT, TOP
 from longctx.figures.fonts import face, label
 from longctx.textmap import distractors, length_labels, names, panels, share
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,11 +148,11 @@ def _finding(frame: pd.DataFrame) -> str:
     found = stats.summary(frame)
     if not found["n"]:
         return "no answer"
-    said = f"{100 * found['accuracy']:.0f} % right"
+    said = f"{percent(found['accuracy'])} % right"
     best, worst = (found[word].get("length") for word in ("best", "worst"))
     if not best or best["accuracy"] == worst["accuracy"]:
         return said
-    ends = [f"{100 * end['accuracy']:.0f} % at {length_labels([end['length']])[0]}" for end in (best, worst)]
+    ends = [f"{percent(end['accuracy'])} % at {length_labels([end['length']])[0]}" for end in (best, worst)]
     return f"{said}, {ends[0]}, {ends[1]}"
 
 

@@ -12,6 +12,7 @@ from longctx.figures import canvas, curves, lines
 from longctx.figures.heatmaps import about
 from longctx.figures.lines import Line
 from longctx.textmap import length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,11 +42,11 @@ def mrcr_curves(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | Non
         drawn = []
         for needles, part in cells.groupby("n_needles"):
             floor = floors[needles]
-            drawn.append(Line(f"{needles:g} alike (floor {100 * floor:.0f} %)", part, float(floor)))
+            drawn.append(Line(f"{needles:g} alike (floor {percent(floor)} %)", part, float(floor)))
         lines.draw(ax, drawn, "length", ordered=True)
         last = cells[cells["length"] == cells["length"].max()]
         label = length_labels([int(cells["length"].max())])[0]
-        each = ", ".join(f"{100 * row.accuracy:.0f} % with {row.n_needles:g}" for row in last.itertuples())
+        each = ", ".join(f"{percent(row.accuracy)} % with {row.n_needles:g}" for row in last.itertuples())
         details = [*about(asked), f"{len(asked):,} samples", canvas.times(cells["n"], "a point")]
         details += ["bootstrap intervals", "dotted: score of a wrong one of the like answers"]
         finding = f"mean score at {label} {each} like answers"

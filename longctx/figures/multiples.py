@@ -16,6 +16,7 @@ from longctx.figures.fonts import drawable, face, label
 from longctx.figures.heatmaps import THRESHOLD, about
 from longctx.figures.lines import Line
 from longctx.textmap import length_labels, short_name, source
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def small_multiples(frame: pd.DataFrame, by: str = "task", *, thresholds: Sequen
     down = math.ceil(len(groups) / across)
     width, height, step_x, step_y = 2.1, 1.35, 2.75, 2.25
     means = [(part["right"].sum() / part["n"].sum(), label(short_name(str(name)), 24)) for name, part in groups]
-    finding = f"{max(means)[1]} {100 * max(means)[0]:.0f} % right, {min(means)[1]} {100 * min(means)[0]:.0f} %"
+    finding = f"{max(means)[1]} {percent(max(means)[0])} % right, {min(means)[1]} {percent(min(means)[0])} %"
     span = f"{length_labels([lengths[0]])[0]} to {length_labels([lengths[-1]])[0]} tokens, log scale"
     details = [f"{len(groups)} panels over {span}", *about(frame)[1:], f"n = {cells['n'].sum():,}", "95 % intervals"]
     head = canvas.caption(frame, finding, [*details, *pooled], across * step_x + 0.5)
@@ -64,7 +65,7 @@ def small_multiples(frame: pd.DataFrame, by: str = "task", *, thresholds: Sequen
             found = part["right"].sum() / part["n"].sum()
             said = label(short_name(str(name)), 26)
             style: dict[str, Any] = {"loc": "left", "size": 8.5, "parse_math": False}
-            ax.set_title(f"{said}\n{100 * found:.0f} % of n = {part['n'].sum():,}", **style, **face(said))
+            ax.set_title(f"{said}\n{percent(found)} % of n = {part['n'].sum():,}", **style, **face(said))
             if frame["double"].any():
                 panel.watermark(ax, drawable(source(frame)))
         words: dict[str, Any] = {"va": "top", "parse_math": False}

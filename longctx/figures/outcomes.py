@@ -14,6 +14,7 @@ from longctx.figures import canvas, lines, panel
 from longctx.figures.curves import pool_lengths
 from longctx.figures.heatmaps import about
 from longctx.textmap import length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,7 +82,7 @@ def outcome_areas(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | N
         answered, errors = int((frame["outcome"] != "error").sum()), int((frame["outcome"] == "error").sum())
         label = length_labels([int(lengths[-1])])[0]
         last = found.iloc[-1].sort_values(ascending=False, kind="stable")
-        said = [f"{100 * share:.0f} % {name}" for name, share in last.head(3).items() if share >= 0.005]
+        said = [f"{percent(share)} % {name}" for name, share in last.head(3).items() if share >= 0.005]
         counts = stats.cells(asked, ["length"])["n"]
         details = [*about(frame), f"{answered:,} answers", canvas.times(counts, "a length")]
         details += [f"{errors:,} failed calls left out"] if errors else []
@@ -101,5 +102,5 @@ def _name(ax: Axes, found: pd.DataFrame, middles: list[float], height: float) ->
         ax.add_patch(Rectangle(*box, transform=ax.transAxes, clip_on=False, **edge))
         leader: dict[str, Any] = {"color": "#888888", "linewidth": 0.5, "clip_on": False}
         ax.plot([1, x], [middles[number] / height, y], transform=ax.transAxes, **leader)
-        words = f"{name}, {100 * found[name].iloc[-1]:.0f} %"
+        words = f"{name}, {percent(found[name].iloc[-1])} %"
         ax.text(x + 16 / width, y, words, transform=ax.transAxes, va="center_baseline", size=7.5)

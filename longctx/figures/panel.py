@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from longctx import stats
 from longctx.figures.fonts import face
 from longctx.textmap import depth_labels, length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +120,7 @@ def annotate(ax: Axes, layout: Layout, cells: pd.DataFrame, mesh: Any, hatched: 
         if hatched[int(y), int(x)]:
             style["path_effects"] = [withStroke(linewidth=2.2, foreground=shade)]
         mark = "!" if cell["errors"] else ""
-        value = f"{100 * cell[column]:{sign}.0f}".replace("-", "−")
+        value = percent(cell[column], sign=sign).replace("-", "−")
         value = value.replace("+0", "0") if value == "+0" else "0" if value == "−0" else value
         words = value + ("" if sign else " %") if both else value + mark
         ax.text(x, y - 5 / height if both else y, words, size=size, zorder=4, **style)
@@ -192,7 +193,7 @@ def margins(ax: Axes, layout: Layout, frame: pd.DataFrame) -> None:
     top.set_ylabel(every, size=7, rotation=0, ha="right", va="center", labelpad=6)
     for x, value in zip(at, mean, strict=True):
         if room >= 17 and not math.isnan(value):
-            top.text(x, 1.1, f"{100 * value:.0f}", size=7, ha="center", va="bottom")
+            top.text(x, 1.1, percent(value), size=7, ha="center", va="bottom")
     found, room = stats.cells(frame, [layout.axis]), 72 * height / len(depths)
     mean, low, high = _margin(found, layout.axis, depths)
     at = np.arange(len(depths)) + 0.5
@@ -203,7 +204,7 @@ def margins(ax: Axes, layout: Layout, frame: pd.DataFrame) -> None:
     side.set_xlabel("all lengths", size=7)
     for y, value in zip(at, mean, strict=True):
         if room >= 8 and not math.isnan(value):
-            side.text(1.32, y, f"{100 * value:.0f}", size=7, ha="right", va="center")
+            side.text(1.32, y, percent(value), size=7, ha="right", va="center")
     for inset in (top, side):
         inset.tick_params(length=2, labelsize=6.5, colors="#555555")
         inset.spines[["top", "right"]].set_visible(False)
@@ -223,7 +224,7 @@ def scale(ax: Axes, mesh: Any, beside_margin: bool, name: str = "accuracy") -> N
     low, high = mesh.norm.vmin, mesh.norm.vmax
     bar = figure.colorbar(mesh, cax=ax.inset_axes(place, label="scale"), extend="neither" if low == 0 else "both")
     marks = np.linspace(low, high, 5)
-    words = [f"{100 * mark:.0f} %" if low == 0 else f"{100 * mark:+.0f}" for mark in marks]
+    words = [f"{percent(mark)} %" if low == 0 else percent(mark, sign="+") for mark in marks]
     bar.set_ticks(marks, labels=["0" if word == "+0" else word.replace("-", "−") for word in words])
     bar.ax.tick_params(length=2, labelsize=7)
     bar.outline.set_visible(False)

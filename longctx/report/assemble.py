@@ -15,6 +15,7 @@ from longctx import __version__
 from longctx.figures.canvas import DPI
 from longctx.stats import OUTCOMES
 from longctx.textmap import depth_labels, length_labels
+from longctx.units import percent, points
 from longctx.visible import clip, visible
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _environment() -> Environment:
     )
     environment.filters["block"] = lambda text, most: escape(visible(clip(text, most), lines=True))
     environment.filters["short"] = clip
-    environment.filters["percent"] = lambda value: "–" if value is None else f"{100 * value:.0f} %"
+    environment.filters["percent"] = lambda value: "–" if value is None else f"{percent(value)} %"
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,.4g}"
     return environment
 
@@ -122,16 +123,16 @@ def _words(name: str, column: pd.Series[Any], shares: bool) -> Iterator[str]:
         names = dict(zip(known, label[name](known), strict=True))
         yield from (names.get(value, "none") for value in values)
         return
-    percent = name in _PERCENT or (shares and name in _LIMITS)
+    is_share = name in _PERCENT or (shares and name in _LIMITS)
     for value in values:
         if value is None:
             yield "–"
         elif isinstance(value, bool) or not isinstance(value, int | float):
             yield str(value)
-        elif isinstance(value, float) and percent and abs(value) <= 1:
-            yield f"{100 * value:.1f} %"
+        elif isinstance(value, float) and is_share and abs(value) <= 1:
+            yield f"{percent(value, 1)} %"
         elif name in ("points", "low", "high"):
-            yield f"{value:+.1f}".replace("-", "−")
+            yield points(value)
         elif name in ("p", "p_holm"):
             yield "< 0.001" if value < 0.001 else f"{value:.3f}"
         else:

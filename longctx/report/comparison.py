@@ -13,6 +13,7 @@ from longctx.figures.gallery import strata
 from longctx.report import assemble, browser, exhibits, surroundings
 from longctx.report.page import context_words, put
 from longctx.textmap import names, short_name, source
+from longctx.units import percent, points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,13 +88,11 @@ def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
     else:
         verdict = f"{two} is {'better' if found['points'] > 0 else 'worse'}"
     p = "p < 0.001" if found["p"] < 0.001 else f"p = {found['p']:.3f}"
-    points = f"{found['points']:+.1f} points, 95 % interval {found['low']:+.1f} to {found['high']:+.1f}".replace(
-        "-", "−"
-    )
+    change, low, high = (points(found[name]) for name in ("points", "low", "high"))
     return (
-        f"Over {found['n']:,} samples that both answered, {two} is right in {100 * found['second']:.1f} % and {one} in "
-        f"{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} answers "
-        f"were lost and {found['only_second']:,} won."
+        f"Over {found['n']:,} samples that both answered, {two} is right in {percent(found['second'], 1)} % and "
+        f"{one} in {percent(found['first'], 1)} %: {verdict} ({change} points, 95 % interval {low} to {high}; {p}, "
+        f"{found['test']}). {found['only_first']:,} answers were lost and {found['only_second']:,} won."
     )
 
 

@@ -12,6 +12,7 @@ from longctx import figures, findings, stats, table
 from longctx.errors import RunError
 from longctx.report import assemble, browser, exhibits, surroundings
 from longctx.textmap import source
+from longctx.units import percent
 from longctx.visible import clip, visible
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def cache_cautions(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
         ]
     said = []
     if cached:
-        share = f"{100 * cached / total:.0f} % of the prompt tokens were found in the prefix cache"
+        share = f"{percent(cached / total)} % of the prompt tokens were found in the prefix cache"
         said.append(f"{share}: times are those of a warm cache, not of a prompt that comes alone.")
     plan = manifest.get("plan")
     plan = plan if isinstance(plan, dict) else {}

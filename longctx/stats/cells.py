@@ -89,10 +89,10 @@ def clusters(frame: pd.DataFrame, group: Codes | None = None) -> Codes:
     seed = frame.groupby(names, observed=True, dropna=False, sort=False).ngroup().to_numpy()
     seeds, owner = int(seed.max()) + 1, np.zeros(len(frame), int) if group is None else np.asarray(group)
     drawn = ~alone & frame["seed"].notna().to_numpy()
-    pairs = np.unique(((owner * seeds + seed) * len(known) + haystack)[drawn])
-    places, haystacks = np.unique(pairs // max(len(known), 1), return_counts=True)
+    pairs = pd.unique(((owner * seeds + seed) * len(known) + haystack)[drawn])
+    place, places = pd.factorize(pairs // max(len(known), 1))
     pooled = np.zeros(int(owner.max()) + 1, bool)
-    pooled[places[haystacks > 1] // seeds] = True
+    pooled[places[np.bincount(place, minlength=len(places)) > 1] // seeds] = True
     return np.where(pooled[owner] & drawn, len(known) + len(frame) + seed, haystack)
 
 
@@ -141,9 +141,11 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
     scores, unit = score.to_numpy(dtype=float)[answered], clusters(frame[answered], code)
     n = found["n"].to_numpy(dtype=float)
     units, effect = np.zeros(len(found)), np.full(len(found), np.nan)
-    present, dense = np.unique(code, return_inverse=True)
+    present = np.flatnonzero(np.bincount(code, minlength=len(found)))
     if len(present):
-        units[present], effect[present] = design_effects(dense, unit, scores)
+        dense = np.zeros(len(found), int)
+        dense[present] = np.arange(len(present))
+        units[present], effect[present] = design_effects(dense[code], unit, scores)
     worth = effective_n(n, units, np.where(n > 0, effect, 1), level)
     low, high = wilson(found["accuracy"].fillna(0).to_numpy() * worth, np.where(n > 0, worth, 0), level)
     for place in np.flatnonzero((found["partial"].to_numpy() > 0) & ((units >= FEW) | (units == n))):
@@ -164,7 +166,7 @@ def _haystacks(frame: pd.DataFrame, code: Codes, groups: int) -> Codes:
         return np.zeros(groups, int)
     hay, known = pd.factorize(frame["haystack"])
     some = (frame["haystack"] != "").to_numpy() & (hay >= 0)
-    different = np.unique((code * max(len(known), 1) + hay)[some]) // max(len(known), 1)
+    different = pd.unique((code * max(len(known), 1) + hay)[some]) // max(len(known), 1)
     return np.bincount(different, minlength=groups)
 
 

@@ -87,8 +87,10 @@ def design_effects(cell: Codes, group: Codes, scores: Codes) -> tuple[Array, Arr
     Returns:
         Haystacks and design effect of each cell, both (C,). The effect is 1 where no haystack is shared.
     """
+    import pandas as pd
+
     cells = int(cell.max()) + 1 if len(cell) else 0
-    pairs, place = np.unique(cell * (int(group.max(initial=0)) + 1) + group, return_inverse=True)
+    place, pairs = pd.factorize(cell * (int(group.max(initial=0)) + 1) + group, sort=True)
     owner = pairs // (int(group.max(initial=0)) + 1)
     sizes, sums = np.bincount(place), np.bincount(place, scores)
     n, haystacks = np.bincount(cell, minlength=cells), np.bincount(owner, minlength=cells)
