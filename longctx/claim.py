@@ -140,11 +140,13 @@ def _lacking(found: stats.Frontier, length: int) -> str:
     if worst["passes"]:
         return "A depth or density that was asked at other lengths has no answers there."
     needed = stats.samples_needed(found.accuracy, float(worst["accuracy"]), found.level, POWER)
+    apart = ", each from a seed of its own," if worst["worth"] < worst["n"] else ""
     if worst["accuracy"] == 1:
-        return said + f"With all of them right, {found.needed:,} answers in each cell are needed."
+        return said + f"With all of them right, {found.needed:,} answers in each cell{apart} are needed."
     if needed is None:
         return said + "That share is not above what was asked for: more samples would not show more."
     return (
         said
-        + f"If that share is the truth, {needed:,} answers in each cell would show it with {100 * POWER:.0f} % chance."
+        + f"If that share is the truth, {needed:,} answers in each cell{apart} would show it with "
+        + f"{100 * POWER:.0f} % chance."
     )

@@ -577,5 +577,6 @@ def test_the_cache_is_warned_of(tmp_path: Path) -> None:
     assert "25 % of the prompt tokens were found in the prefix cache" in cache_cautions(frame, manifest)[0]
     cold = frame.assign(cached_tokens=0)
     assert "4,096 prompt tokens were computed where 3,072 were planned" in cache_cautions(cold, manifest)[0]
+    assert cache_cautions(cold.assign(double=True), manifest) == []
     silent = frame.assign(cached_tokens=pd.array([None] * 4, dtype="Int64"))
     assert "does not say" in cache_cautions(silent, manifest)[0]

@@ -134,7 +134,7 @@ def cache_cautions(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
     plan = manifest.get("plan")
     plan = plan if isinstance(plan, dict) else {}
     planned = plan.get("computed_expected", plan.get("computed_at_best"))
-    whole = len(known) == len(answered) == plan.get("samples")
+    whole = len(known) == len(answered) == plan.get("samples") and not frame["double"].any()  # these have no cache
     if isinstance(planned, int) and whole and total - cached > 1.2 * planned:
         said.append(
             f"{total - cached:,} prompt tokens were computed where {planned:,} were planned: the prefix cache was too "
