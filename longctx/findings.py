@@ -74,6 +74,12 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         said.append(f"{source(frame)}: these answers say nothing about any model.")
     if total is not None and len(frame) < total:
         said.append(f"The run is not complete: {total - len(frame):,} of {total:,} planned samples are missing.")
+    elif manifest.get("adaptive"):
+        said.append(
+            "A search for the frontier asked most where answers left most open, and stopped when it knew enough: the "
+            "intervals and bounds of the figures and tables hold for a number of answers that was fixed beforehand, "
+            "and may claim too much here. The first sentence of the page allows for that."
+        )
     elif total is None:
         said.append("manifest.json is missing or damaged: neither the plan nor the settings are known.")
     if not corpora:

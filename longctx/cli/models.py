@@ -61,7 +61,7 @@ def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescal
     model = resolve(name)
     profile = find_profile(name)
     config, unknown_theta = _config(model, profile)
-    asked = parse_count(length) if length else _fitting(model, max_tokens)
+    asked = parse_count(length, least=1) if length else _fitting(model, max_tokens)
     plan = plan_window(config, asked, max_tokens, yarn, allow_rescale=allow_rescale)
     if unknown_theta:
         plan = replace(plan, hf_overrides=_without_theta(plan.hf_overrides))

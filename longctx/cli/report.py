@@ -52,7 +52,7 @@ def command(
         album = figures.draw(everything, run / "figures", accuracy)
         page = report.write(run, everything, album, accuracy=accuracy, context=context, generators=generators,
                             corpora=corpora)  # fmt: skip
-        headline = page_headline(frame, table.read_json(run, "manifest.json"), accuracy)
+        headline = page_headline(run, frame, accuracy)
         paths = {"run": str(run), "report": str(page), "figures": [str(path) for path in album.paths]}
         left_out = [{"figure": heading, "why": why} for heading, why in album.left_out]
         done.append({**paths, "left_out": left_out, "headline": " ".join(headline), **stats.summary(frame)})

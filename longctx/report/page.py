@@ -58,11 +58,21 @@ def write(
     return run / "report.html"
 
 
-def headline(frame: pd.DataFrame, manifest: dict[str, Any], accuracy: float) -> list[str]:
-    """The sentence that the run is for, and after it what was measured."""
+def headline(run: Path, frame: pd.DataFrame, accuracy: float) -> list[str]:
+    """The sentence that the run is for, and after it what was measured.
+
+    A search for the frontier looked at its answers to know when to stop. What it claims allows for that; the bounds of
+    a grid do not, so none is stated in its place.
+    """
+    manifest = table.read_json(run, "manifest.json")
     measured = findings.headline(frame, manifest)
     if (frame["outcome"] == "error").all():
         return measured
+    if manifest.get("adaptive"):
+        found = table.read_json(run, "frontier.json").get("sentences") or [
+            "The search for the frontier has not ended, and claims nothing yet."
+        ]
+        return [f"{source(frame)}: {' '.join(map(str, found))}", *measured]
     return [findings.sentence(frame, manifest, accuracy), *measured]
 
 
@@ -96,7 +106,7 @@ def render(
         footer=f"Run {run.resolve().name}",
         source=source(frame),
         double=bool(frame["double"].any()),
-        headline=headline(frame, manifest, accuracy),
+        headline=headline(run, frame, accuracy),
         cautions=[
             *verified(table.read_json(run, "cache.json")),
             *findings.cautions(frame, manifest, corpora),
