@@ -118,7 +118,7 @@ def _map(
     cells = stats.cells(placed, ["length", axis])
     layout = panel.Layout.of(cells, axis)
     with canvas.style():
-        ax = canvas.axes(*_size(len(layout.lengths), len(layout.rows))) if ax is None else ax
+        ax = canvas.axes(*_size(len(layout.lengths), len(layout.rows)), top=TOP + 0.6) if ax is None else ax
         mesh = panel.colour(ax, layout.matrix(cells, "accuracy"))
         panel.ticks(ax, layout, name)
         level = math.nan if threshold is None else threshold
