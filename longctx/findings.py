@@ -38,7 +38,7 @@ def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:
         who += f" via {names(frame['backend'])}"
     if not found["n"]:
         return [f"{who}: nothing was answered; {found['errors']:,} calls failed."]
-    said = f"{who}: {_share(found)} answered right"
+    said = f"{who}: {_share(found)}"
     if total is not None and len(frame) < total:
         said = f"So far, with {len(frame):,} of {total:,} planned samples asked: {said}"
     sentences = [f"{said} over {_axis('length', found['lengths'])} and {_axis('depth', found['depths'])}."]
@@ -160,7 +160,7 @@ def _share(found: Mapping[str, Any]) -> str:
     interval = f"95 % interval {100 * found['low']:.0f}–{100 * found['high']:.0f} %"
     if found["partial"]:
         return f"a mean score of {100 * found['accuracy']:.1f} % ({interval}) for {found['n']:,} questions"
-    return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
+    return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions answered right"
 
 
 def _axis(name: str, values: list[Any]) -> str:

@@ -110,6 +110,8 @@ def test_title_says_model_and_numbers(load: Load) -> None:
         "n = 3 a cell",
     ):
         assert part in said
+    partly = figures.heatmap(load(answer=lambda *_: {"outcome": "partial", "score": 0.5}))
+    assert partly.get_title(loc="left") == "SmolLM2-135M-Instruct: 50\xa0% mean score"
     assert figures.heatmap(load(), title="Mine\nsub").get_title(loc="left") == "Mine"
 
 

@@ -147,7 +147,7 @@ def _finding(frame: pd.DataFrame) -> str:
     found = stats.summary(frame)
     if not found["n"]:
         return "no answer"
-    said = f"{100 * found['accuracy']:.0f} % right"
+    said = f"{100 * found['accuracy']:.0f} % {'mean score' if found['partial'] else 'right'}"
     best, worst = (found[word].get("length") for word in ("best", "worst"))
     if not best or best["accuracy"] == worst["accuracy"]:
         return said

@@ -80,6 +80,8 @@ def _pair(first: pd.DataFrame, second: pd.DataFrame, folder: Path, several: bool
 
 def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """What the second run changed, with its interval and test."""
+    import pandas as pd
+
     found = stats.compare(first, second).iloc[0]
     one, two = names(first["run"]), names(second["run"])
     if found["p"] >= 0.05:
@@ -90,9 +92,11 @@ def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
     points = f"{found['points']:+.1f} points, 95 % interval {found['low']:+.1f} to {found['high']:+.1f}".replace(
         "-", "−"
     )
+    partly = not pd.concat([stats.answered(frame)["score"] for frame in (first, second)]).isin((0, 1)).all()
+    what = "has a mean score of" if partly else "is right in"
     return (
-        f"Over {found['n']:,} samples that both answered, {two} is right in {100 * found['second']:.1f} % and {one} in "
-        f"{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} answers "
+        f"Over {found['n']:,} samples that both answered, {two} {what} {100 * found['second']:.1f} % and {one} "
+        f"{'' if partly else 'in '}{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} answers "
         f"were lost and {found['only_second']:,} won."
     )
 
