@@ -160,7 +160,8 @@ def _share(found: Mapping[str, Any]) -> str:
     interval = f"95 % interval {100 * found['low']:.0f}–{100 * found['high']:.0f} %"
     if found["partial"]:
         return f"a mean score of {100 * found['accuracy']:.1f} % ({interval}) for {found['n']:,} questions"
-    return f"{100 * found['accuracy']:.1f} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions answered right"
+    of = f"{found['right']:,.0f} of {found['n']:,}"
+    return f"{100 * found['accuracy']:.1f} % ({of}, {interval}) of questions answered right"
 
 
 def _axis(name: str, values: list[Any]) -> str:

@@ -93,11 +93,11 @@ def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
         "-", "−"
     )
     partly = not pd.concat([stats.answered(frame)["score"] for frame in (first, second)]).isin((0, 1)).all()
-    what = "has a mean score of" if partly else "is right in"
+    what, then = ("has a mean score of", "") if partly else ("is right in", "in ")
     return (
         f"Over {found['n']:,} samples that both answered, {two} {what} {100 * found['second']:.1f} % and {one} "
-        f"{'' if partly else 'in '}{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} answers "
-        f"were lost and {found['only_second']:,} won."
+        f"{then}{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} "
+        f"answers were lost and {found['only_second']:,} won."
     )
 
 
