@@ -21,6 +21,15 @@ def row(table: pd.DataFrame, column: str, value: str) -> pd.Series:
     return table[table[column] == value].iloc[0]
 
 
+def test_no_interval_of_a_difference_is_wider_than_differences_can_be() -> None:
+    frame = answers(lambda _, depth, __: float(depth != 0.5), lengths=[1024], n=2)
+    frame.loc[(frame["seed"] == 0) & (frame["depth_asked"] == 0.5), "score"] = 1.0
+    found = stats.lost_in_the_middle(frame)
+    assert (
+        (found["points"] > 0).all() and found["low"].tolist() == [-100.0] * 3 and found["high"].tolist() == [100.0] * 3
+    )
+
+
 def test_effects_are_near_the_truth_in_points() -> None:
     frame = answers(lambda n, d, x: 0.9 - 0.1 * math.log2(n / 1024) - 0.04 * x, densities=(0.0, 4.0), n=120)
     found = stats.effects(frame)

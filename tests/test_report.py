@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from factories import ERROR, RIGHT, WRONG, fading, make_run
+from stats_frames import answers
 
 from longctx import figures, report, stats, table
 from longctx.cli import group, main
@@ -28,6 +29,7 @@ from longctx.figures import Album
 from longctx.findings import cautions, duration, headline, spent
 from longctx.report import browser, exhibits
 from longctx.report.page import cache_cautions
+from longctx.stats.position import CONTRASTS
 from longctx.types import Outcome
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -580,3 +582,20 @@ def test_the_cache_is_warned_of(tmp_path: Path) -> None:
     assert cache_cautions(cold.assign(double=True), manifest) == []
     silent = frame.assign(cached_tokens=pd.array([None] * 4, dtype="Int64"))
     assert "does not say" in cache_cautions(silent, manifest)[0]
+
+
+def test_effects_and_tests_stand_on_the_page(tmp_path: Path) -> None:
+    frame = answers(lambda length, *_: 0.9 if length < 2048 else 0.1, densities=(0.0, 4.0), n=12)
+    found = dict(exhibits.tests(frame.assign(n_distractors=1), 0.5))
+    effective = found["Effective length, tokens"].set_index("rule")
+    assert effective.loc["the asked accuracy", "longest tested length"] == "1,024"
+    crossing = stats.threshold(frame, 0.5).crossing
+    assert crossing and effective.loc["the asked accuracy", "falls below at"] == f"{crossing:,.0f}"
+    assert list(found["Position, percentage points"]["contrast"]) == list(CONTRASTS)
+    halved = found["Distractors per 10K tokens that halve the odds"]
+    assert set(halved) >= {"halved at", "from", "to"} and halved["to"].tolist() != ["inf"]
+    one = answers(lambda *_: 1.0, lengths=[1024], n=2).assign(n_distractors=0)
+    said = dict(exhibits.tests(one, 0.5))
+    assert "takes two" in said["Effective length, tokens"] and len(said) == 3
+    page = report.write(make_run(tmp_path / "run", n=1), context=0).read_text(encoding="utf-8")
+    assert "lost in the middle" in page and 'href="#tests"' in page

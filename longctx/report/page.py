@@ -98,7 +98,16 @@ def render(
         names = ("task", "density", "length", "depth")
         row["link"] = "#samples?" + "&".join(f"{name}={quote(visible(clip(str(row[name]), 200)))}" for name in names)
     sections = [(one["anchor"], one["heading"]) for one in pictures]
-    sections += [("cells", "Cells"), *([("errors", "Failed calls")] if len(failed) else []), ("settings", "Settings")]
+    tests = [
+        (heading, found if isinstance(found, str) else assemble.table(found))
+        for heading, found in (exhibits.tests(frame, accuracy) if len(failed) < len(frame) else ())
+    ]
+    sections += [
+        ("cells", "Cells"),
+        *([("tests", "Effects and tests")] if tests else []),
+        *([("errors", "Failed calls")] if len(failed) else []),
+        ("settings", "Settings"),
+    ]
     sections += [("corpora", "Documents"), ("spent", "Plan and cost"), ("warnings", "Warnings"), ("samples", "Samples")]
     return assemble.page(
         "report.html.j2",
@@ -119,6 +128,7 @@ def render(
         margins={axis: exhibits.margin(frame, axis) for axis in ("length", "depth")},
         cells=cells,
         outcomes=exhibits.outcomes(frame),
+        tests=tests,
         rows=browser.pack(frame, around),
         context=context_words(around, why),
         errors=exhibits.failures(failed),

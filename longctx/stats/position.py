@@ -145,4 +145,5 @@ def _points(test: Any, size: float, level: float) -> dict[str, float]:
     if not np.isfinite(test.pvalue):
         return {"points": 100 * size, "p": 1.0} if size == 0 else {"points": 100 * size}
     interval = test.confidence_interval(level)
-    return {"points": 100 * size, "low": 100 * interval.low, "high": 100 * interval.high, "p": float(test.pvalue)}
+    low, high = max(100 * interval.low, -100.0), min(100 * interval.high, 100.0)  # no shares differ by more
+    return {"points": 100 * size, "low": low, "high": high, "p": float(test.pvalue)}
