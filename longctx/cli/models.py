@@ -125,6 +125,11 @@ def _cautions(
             f"{plan.window:,} tokens are more than the {published['length']:,} that the publisher states with YaRN: "
             f"prompts of up to {published['length'] - max_tokens:,} stay within."
         )
+    if profile and not plan.factor and profile.native_length < plan.window - max_tokens:
+        said.append(
+            f"the publisher states {profile.native_length:,} tokens without YaRN; the window of {plan.native:,} in its "
+            "config.json has room for the output too. Longer prompts: --yarn with a factor."
+        )
     if chunked:
         said.append(_NO_CHUNKS)
     return said
