@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,12 +113,15 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
         part = part.assign(**{"block ": clusters(asked.iloc[part["row "]])})
         means = part.groupby(["block ", "zone "])["score "].mean().unstack().reindex(columns=["start", "middle", "end"])
         for contrast in CONTRASTS:
-            rows.append({**dict(zip(by, values, strict=True)), "contrast": contrast, **_tested(means, contrast, level)})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, where all answers of a place are alike
+                tested = _tested(means, contrast, level)
+            rows.append({**dict(zip(by, values, strict=True)), "contrast": contrast, **tested})
     found = pd.DataFrame(rows, columns=[*by, "contrast", "points", "low", "high", "p", "design", "clusters"])
-    tested = found["p"].notna()
+    known = found["p"].notna()
     found.insert(len(by) + 5, "p_holm", np.nan)
-    if tested.any():
-        found.loc[tested, "p_holm"] = holm(found.loc[tested, "p"].to_numpy(dtype=float))
+    if known.any():
+        found.loc[known, "p_holm"] = holm(found.loc[known, "p"].to_numpy(dtype=float))
     return found
 
 
