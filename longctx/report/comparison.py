@@ -97,7 +97,7 @@ def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
     return (
         f"Over {found['n']:,} samples that both answered, {two} {what} {100 * found['second']:.1f} % and {one} "
         f"{then}{100 * found['first']:.1f} %: {verdict} ({points}; {p}, {found['test']}). {found['only_first']:,} "
-        f"answers were lost and {found['only_second']:,} won."
+        f"{'answer was' if found['only_first'] == 1 else 'answers were'} lost and {found['only_second']:,} won."
     )
 
 
