@@ -96,8 +96,8 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         low, high = stats.wilson([fewest], [fewest])
         n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         said.append(
-            f"Few answers a cell (n = {n}): of {fewest} answer{'s' if fewest > 1 else ''}, all right still means anything from "
-            f"{100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
+            f"Few answers a cell (n = {n}): of {fewest} answer{'s' if fewest > 1 else ''}, all right still means "
+            f"anything from {100 * low[0]:.0f} to {100 * high[0]:.0f} %. Read rows and columns, not cells."
         )
     said += _served(frame) + _shared(frame) + _placed(frame)
     if frame["repeated"].any():
