@@ -19,7 +19,16 @@ from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample, UsageError, unknown
 from longctx.exact import Insert
 from longctx.haystack import Wanted, assemble
-from longctx.samples import as_input, haystack_seed, is_unique, make_sample, perhaps_held, pick_host, variant
+from longctx.samples import (
+    as_input,
+    haystack_seed,
+    is_unique,
+    make_sample,
+    own_haystack,
+    perhaps_held,
+    pick_host,
+    variant,
+)
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
@@ -166,7 +175,7 @@ def listed_sample(
         target=target,
         scorer=scorer,
         asked=range(len(haystack.spans) if asked is None else asked),
-        seed=haystack_seed(corpus, cell),
+        seed=own_haystack(corpus, cell),
         extra=about(cell, budget, **more),
     )
 

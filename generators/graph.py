@@ -20,7 +20,7 @@ from longctx.errors import UsageError
 from longctx.exact import Insert
 from longctx.generated import Part
 from longctx.phrases import Order
-from longctx.samples import facts_seed, haystack_seed, make_sample, variant
+from longctx.samples import facts_seed, make_sample, own_haystack, variant
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
@@ -193,7 +193,7 @@ def _sample(
     return make_sample(
         corpus, cell, tokenizer, haystack, tokenizer.as_input(before, haystack.text, after, texts["cue"]),
         question=question, target=sorted(answer([*core.edges, *core.shown], core.node)),
-        scorer=_SCORERS[convention], asked=range(len(core.edges)), seed=haystack_seed(corpus, cell),
+        scorer=_SCORERS[convention], asked=range(len(core.edges)), seed=own_haystack(corpus, cell),
     )  # fmt: skip
 
 

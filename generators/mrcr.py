@@ -27,7 +27,7 @@ from longctx.corpus import Corpus
 from longctx.cuts import SENTENCE
 from longctx.errors import CorpusError, ImpossibleSample, UsageError
 from longctx.exact import Insert
-from longctx.samples import facts_seed, haystack_seed, is_unique, make_sample, pick_host, variant
+from longctx.samples import facts_seed, haystack_seed, is_unique, make_sample, own_haystack, pick_host, variant
 from longctx.scorers import find_scorer
 from longctx.seams import Slice, decode
 from longctx.tasks import task
@@ -162,7 +162,7 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
         return make_sample(
             corpus, cell, tokenizer, dataclasses.replace(haystack, repeated=conversation.repeats(rounds)), chat_input,
             question=question, target=target, scorer=scorer,
-            asked=[index for index, insert in enumerate(inserts) if not insert.tier], seed=haystack_seed(corpus, cell),
+            asked=[index for index, insert in enumerate(inserts) if not insert.tier], seed=own_haystack(corpus, cell),
             extra=_extra(tokenizer, corpus, twins, prefix, scorer, rounds, conversation.number),
         )  # fmt: skip
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds the answers that were drawn twice, {_DRAWS} times over.")

@@ -135,6 +135,10 @@ def find_frontier(
     _check(sweep, tasks)
     row = lattice(sweep.lengths, step)
     densities, depths = sweep.densities, [float(depth) for depth in sweep.depths]
+    each = 1 - (1 - confidence) / len(densities)  # what is claimed of all of them holds together
+    Search(row, depths, accuracy=accuracy, confidence=each, budget=budget // len(densities))  # says what cannot be
+    if sweep.samples > 1:
+        note(f"a search asks as many samples as it takes: {sweep.samples} a point are not asked for")
     backend = prepare(sweep, _extremes(sweep, row), tasks)
     searches: dict[float, Search] = {}
     with RunFolder(out, sweep) as folder:
@@ -156,7 +160,7 @@ def find_frontier(
                     row,
                     depths,
                     accuracy=accuracy,
-                    confidence=1 - (1 - confidence) / len(densities),  # what is claimed of all of them holds together
+                    confidence=each,
                     budget=left // (len(densities) - place),
                     start=start,
                 )
@@ -237,7 +241,7 @@ class _Answers:
         if self._engine is None:
             self._note("starting the engine")
             self._engine = self._backend.start()
-            self._folder.describe(manifest(self._about, self._engine), self._described)
+            self._folder.describe({**manifest(self._about, self._engine), "adaptive": True}, self._described)
         return self._engine
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -137,15 +138,17 @@ def _lacking(found: stats.Frontier, length: int) -> str:
     depth = "" if worst["depth"] < 0 else f"depth {depth_labels([float(worst['depth'])])[0]} and "
     said = f"The worst cell at {_tokens_of(length)}, {depth}density {worst['density']:g}, "
     said += f"had {int(worst['right'])} of {int(worst['n'])} right, "
-    said += f"so that at least {percent(worst['bound'])} % is shown. "
+    said += f"so that at least {math.floor(100 * worst['bound'])} % is shown. "  # never more than is shown
     if worst["passes"]:
         return "A depth or density that was asked at other lengths has no answers there."
     needed = stats.samples_needed(found.accuracy, float(worst["accuracy"]), found.level, POWER)
+    apart = ", each from a seed of its own," if worst["worth"] < worst["n"] else ""
     if worst["accuracy"] == 1:
-        return said + f"With all of them right, {found.needed:,} answers in each cell are needed."
+        return said + f"With all of them right, {found.needed:,} answers in each cell{apart} are needed."
     if needed is None:
         return said + "That share is not above what was asked for: more samples would not show more."
     return (
         said
-        + f"If that share is the truth, {needed:,} answers in each cell would show it with {percent(POWER)} % chance."
+        + f"If that share is the truth, {needed:,} answers in each cell{apart} would show it with "
+        + f"{percent(POWER)} % chance."
     )

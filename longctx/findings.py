@@ -39,7 +39,7 @@ def headline(frame: pd.DataFrame, manifest: Mapping[str, Any]) -> list[str]:
         who += f" via {names(frame['backend'])}"
     if not found["n"]:
         return [f"{who}: nothing was answered; {found['errors']:,} calls failed."]
-    said = f"{who}: {_share(found)} answered right"
+    said = f"{who}: {_share(found)}"
     if total is not None and len(frame) < total:
         said = f"So far, with {len(frame):,} of {total:,} planned samples asked: {said}"
     sentences = [f"{said} over {_axis('length', found['lengths'])} and {_axis('depth', found['depths'])}."]
@@ -75,6 +75,12 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         said.append(f"{source(frame)}: these answers say nothing about any model.")
     if total is not None and len(frame) < total:
         said.append(f"The run is not complete: {total - len(frame):,} of {total:,} planned samples are missing.")
+    elif manifest.get("adaptive"):
+        said.append(
+            "A search for the frontier asked most where answers left most open, and stopped when it knew enough: the "
+            "intervals and bounds of the figures and tables hold for a number of answers that was fixed beforehand, "
+            "and may claim too much here. The first sentence of the page allows for that."
+        )
     elif total is None:
         said.append("manifest.json is missing or damaged: neither the plan nor the settings are known.")
     if not corpora:
@@ -91,8 +97,8 @@ def cautions(frame: pd.DataFrame, manifest: Mapping[str, Any], corpora: Mapping[
         low, high = stats.wilson([fewest], [fewest])
         n = f"{counts.min()}" if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}"
         said.append(
-            f"Few answers a cell (n = {n}): of {fewest} answers, all right still means anything from "
-            f"{percent(low[0])} to {percent(high[0])} %. Read rows and columns, not cells."
+            f"Few answers a cell (n = {n}): of {fewest} answer{'s' if fewest > 1 else ''}, all right still means "
+            f"anything from {percent(low[0])} to {percent(high[0])} %. Read rows and columns, not cells."
         )
     said += _served(frame) + _shared(frame) + _placed(frame)
     if frame["repeated"].any():
@@ -155,7 +161,8 @@ def _share(found: Mapping[str, Any]) -> str:
     interval = f"95 % interval {percent(found['low'])}–{percent(found['high'])} %"
     if found["partial"]:
         return f"a mean score of {percent(found['accuracy'], 1)} % ({interval}) for {found['n']:,} questions"
-    return f"{percent(found['accuracy'], 1)} % ({found['right']:,.0f} of {found['n']:,}, {interval}) of questions"
+    of = f"{found['right']:,.0f} of {found['n']:,}"
+    return f"{percent(found['accuracy'], 1)} % ({of}, {interval}) of questions answered right"
 
 
 def _axis(name: str, values: list[Any]) -> str:

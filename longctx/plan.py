@@ -65,7 +65,10 @@ class Plan:
 
     @property
     def floor(self) -> int:
-        """Tokens to compute if every prefix is computed once: the nodes of the prefix trie."""
+        """Tokens to compute if every prefix is computed once: the nodes of the prefix trie.
+
+        Counted from neighbours: the first tokens that several lengths or seeds have in common may be counted again.
+        """
         return int((self.lengths - self.shared).sum())
 
     def to_json(self, cache: Cache | None = None) -> dict[str, int]:

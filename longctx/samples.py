@@ -36,6 +36,11 @@ def haystack_seed(corpus: Corpus, cell: Cell) -> str:
     return _digest(json.dumps(parts))
 
 
+def own_haystack(corpus: Corpus, cell: Cell) -> str:
+    """Names the haystack of a task that makes its own, so that it is not taken for one of documents."""
+    return _digest(f"{haystack_seed(corpus, cell)}:{cell.task}")
+
+
 def facts_seed(cell: Cell) -> str:
     """Names the facts, so that the same questions are compared: the same at every length, depth and density.
 

@@ -108,7 +108,8 @@ def distractors(densities: Sequence[float]) -> str:
     """Densities in words."""
     if not any(densities):
         return "no distractors"
-    return f"{', '.join(f'{density:g}' for density in densities)} distractors per 10K tokens"
+    plural = "" if list(densities) == [1] else "s"
+    return f"{', '.join(f'{density:g}' for density in densities)} distractor{plural} per 10K tokens"
 
 
 def wrap(items: Sequence[str], width: int) -> list[str]:

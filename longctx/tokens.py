@@ -9,6 +9,7 @@ import re
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ _MANY, _FEW = 64, 4  # messages of a long conversation, rounds of a short one th
 _LONG = 1 << 16  # characters from which rendering a message costs more than a look at its ends
 _END = 256  # characters of either end that are looked at
 _WORTH = 1 << 17  # characters that are encoded before a faster encoder is looked for
+_DAY = datetime(2024, 7, 26)  # for templates that ask for the date: a sample is the same on every day
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
 _FILTERED = "  Upper lower <b>&amp;</b> \"quoted\" 'so' \\ {x} {{ y }} {% z %}\t\r\n \n\n\n  ünï 合同 🙂  "
 
@@ -213,7 +215,10 @@ class Tokenizer:
             return chat_input
         try:
             rendered = self.hf.apply_chat_template(
-                chat_input, tokenize=False, add_generation_prompt=True, **self.template_options
+                chat_input,
+                tokenize=False,
+                add_generation_prompt=True,
+                **{"strftime_now": _DAY.strftime, **self.template_options},
             )
         except Exception as error:  # templates raise what they like
             raise TokenizerError(f"The chat template of {self.name} failed: {error}") from error

@@ -11,14 +11,14 @@ from longctx.errors import UsageError
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
-def parse_count(text: str | int) -> int:
+def parse_count(text: str | int, least: int = 0) -> int:
     """Whole number of tokens or bytes; K = 1,024, M = 1,048,576.
 
     >>> parse_count("4K"), parse_count("1M"), parse_count("0.5M"), parse_count("32,768")
     (4096, 1048576, 524288, 32768)
 
     Raises:
-        UsageError: not such a number, or not whole.
+        UsageError: not such a number, not whole, or less than `least`.
     """
     match = re.fullmatch(r"\s*(\d[\d,_]*(?:\.\d+)?)\s*([kmgKMG]?)\s*", str(text))
     if not match or len(match[1]) > 15:
@@ -26,6 +26,8 @@ def parse_count(text: str | int) -> int:
     value = float(re.sub("[,_]", "", match[1])) * _FACTORS[match[2].lower()]
     if value != int(value):
         raise UsageError(f"{text!r} is {value} and not a whole number.")
+    if value < least:
+        raise UsageError(f"{text!r} is too few; possible are numbers from {least}.")
     return int(value)
 
 

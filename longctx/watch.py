@@ -81,8 +81,15 @@ def look(run: Path) -> State:
             if attempt == TRIES - 1 or not records.exists():
                 raise
             time.sleep(0.2)  # half a line was read, and the rest of it came while reading
-    planned = findings.planned(table.read_json(run, "manifest.json"))
+    manifest = table.read_json(run, "manifest.json")
+    planned = len(frame) if manifest.get("adaptive") and _searched(run, records) else findings.planned(manifest)
     return State(frame, planned, _written(run), max(0.0, time.time() - records.stat().st_mtime))
+
+
+def _searched(run: Path, records: Path) -> bool:
+    """Whether a search for the frontier has ended: it says what it found behind its last answer."""
+    found = run / "frontier.json"
+    return found.exists() and found.stat().st_mtime_ns >= records.stat().st_mtime_ns
 
 
 def follow(

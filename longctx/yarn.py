@@ -119,7 +119,7 @@ def plan_window(
     overrides = _nest(
         path, _windows(text, int(factor * original)) | {"rope_parameters": _scaled(rope, factor, original)}
     )
-    why = f"given; native window {native:,}" if asked != "auto" else f"{needs}, the native window is {native:,}"
+    why = f"given; native window {native:,}" if asked != "auto" else f"{needs}, the window without YaRN is {native:,}"
     why += f"; in place of the model's own {own} scaling" if own else ""
     return YarnPlan(factor, native, window, original, overrides, why, own)
 

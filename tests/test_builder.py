@@ -151,6 +151,16 @@ def test_what_does_not_apply_to_a_task_is_asked_once() -> None:
     assert asked == {"niah_single": 6, "mined": 3, "graph_bfs": 1}
 
 
+def test_a_task_that_makes_its_own_haystack_shares_none_with_other_tasks(tmp_path: Path) -> None:
+    from small_tokenizers import gpt2_like
+
+    gpt2_like().save_pretrained(tmp_path)
+    tasks = ("niah_single", "niah_absent", "graph_bfs", "ruler_fwe", "mrcr")
+    sweep = Sweep(corpora=["contracts"], lengths=[4096], depths=[0, 1], tasks=tasks, tokenizer=str(tmp_path))
+    plan = make_plan(cells_of(sweep, pick_tasks(sweep)), Builder(sweep, pick_tasks(sweep)).build)
+    assert (len(plan.cells), plan.haystacks) == (8, 4)
+
+
 def test_densities_and_depths_that_make_no_difference_are_said() -> None:
     def said(*tasks: str, **axes: Any) -> list[str]:
         sweep = Sweep(corpora=("contracts",), lengths=(4096,), tasks=tasks, **axes)

@@ -47,6 +47,8 @@ def test_the_sentence_says_who_is_better_and_by_how_much(compared: Any) -> None:
     assert "(+15.0 points, 95 % interval " in said
     assert said.endswith("2 answers were lost and 8 won.")
     assert said in page.text_content()
+    part = pair.first.assign(score=0.25)
+    assert "on has a mean score of 65.0 % and off 25.0 %: " in sentence(part, pair.second)
 
 
 def test_the_page_tests_strata_and_lists_flipped_cells(compared: Any) -> None:

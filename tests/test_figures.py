@@ -110,6 +110,8 @@ def test_title_says_model_and_numbers(load: Load) -> None:
         "n = 3 a cell",
     ):
         assert part in said
+    partly = figures.heatmap(load(answer=lambda *_: {"outcome": "partial", "score": 0.5}))
+    assert partly.get_title(loc="left") == "SmolLM2-135M-Instruct: 50\xa0% mean score"
     assert figures.heatmap(load(), title="Mine\nsub").get_title(loc="left") == "Mine"
 
 
@@ -328,3 +330,19 @@ def test_nothing_in_a_name_steers_the_terminal(load: Load) -> None:
 def test_a_figure_says_where_there_is_no_needle(load: Load) -> None:
     frame = load(lengths=[1024], depths=[0.0, 1.0], depth=None, needles=[])
     assert "there is no needle" in figures.heatmap(frame).get_ylabel()
+
+
+def test_runs_that_are_drawn_together_are_counted_and_a_long_title_stays_on_the_figure(tmp_path: Path) -> None:
+    frame = table.load(
+        *(
+            make_run(tmp_path / name, lengths=[1024, 2048], answer=fading, model=f"a-model-of-a-length-{name}")
+            for name in "ab"
+        )
+    )
+    ax = figures.heatmap(frame)
+    assert any("2 runs" in text for text in words(ax))
+    assert not any(" runs" in text for text in words(figures.heatmap(frame[frame["run"] == "a"])))
+    figure = ax.get_figure(root=True)
+    FigureCanvasAgg(figure).draw()
+    title = ax._left_title  # type: ignore[attr-defined]  # matplotlib has no public way to it
+    assert "\n" in title.get_text() and title.get_window_extent().y1 <= figure.bbox.y1

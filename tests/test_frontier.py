@@ -61,6 +61,10 @@ def test_depths_drawn_by_seed_go_into_fifths() -> None:
     found = stats.frontier(frame, 0.8)
     assert sorted(found.cells["depth"].unique()) == pytest.approx([0.1, 0.3, 0.5, 0.7, 0.9])
     assert found.length == 4096
+    recorded = frame.assign(depth_asked=frame["depth"].round(2))  # as --depth random writes it
+    assert stats.frontier(recorded, 0.8).cells.equals(found.cells)
+    grid = answers(lambda *_: 1.0, depths=[d / 10 for d in range(11)], n=2)
+    assert stats.frontier(grid, 0.8).cells["depth"].nunique() == 11
 
 
 def test_partly_right_is_not_right() -> None:
@@ -118,3 +122,11 @@ def test_fewer_look_alikes_may_carry_further() -> None:
     assert (found.length, found.density) == (1024, 4)
     assert "up to 1K tokens, wherever the fact sits, with up to 4 look-alikes per 10K tokens" in found.text
     assert "right answer. Without look-alikes: up to 4K tokens. Not shown at 2K tokens." in found.text
+
+
+def test_answers_that_are_needed_are_of_as_many_seeds() -> None:
+    twice = pd.concat([answers(lambda *_: 1.0, n=2, run="r", task=task) for task in ("niah_single", "latent")])
+    found = claim(twice, {}, 0.9).text
+    assert "had 4 of 4 right, so that at least 22 % is shown." in found
+    assert "29 answers in each cell, each from a seed of its own, are needed" in found
+    assert "29 answers in each cell are needed" in claim(answers(lambda *_: 1.0, n=4), {}, 0.9).text

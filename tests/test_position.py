@@ -21,6 +21,25 @@ def row(table: pd.DataFrame, column: str, value: str) -> pd.Series:
     return table[table[column] == value].iloc[0]
 
 
+def test_ends_that_are_all_right_are_compared_without_a_warning() -> None:
+    frame = answers(lambda *_: 1.0, lengths=[1024], depths=[None], n=40)
+    frame["depth_asked"] = frame["depth"] = np.linspace(0, 1, 40)
+    frame.loc[frame["seed"].isin([15, 19, 22]), "score"] = 0.0
+    pooled = pd.concat([frame, frame.assign(length_asked=2048, haystack=frame["haystack"] + "b")])
+    for some in (frame, pooled):  # pooled: means of two answers, in which rounding leaves a trace of spread
+        found = stats.lost_in_the_middle(some).set_index("contrast")
+        assert found["design"].eq("unpaired").all() and found.loc["primacy", "points"] == pytest.approx(15, abs=1)
+
+
+def test_no_interval_of_a_difference_is_wider_than_differences_can_be() -> None:
+    frame = answers(lambda _, depth, __: float(depth != 0.5), lengths=[1024], n=2)
+    frame.loc[(frame["seed"] == 0) & (frame["depth_asked"] == 0.5), "score"] = 1.0
+    found = stats.lost_in_the_middle(frame)
+    assert (
+        (found["points"] > 0).all() and found["low"].tolist() == [-100.0] * 3 and found["high"].tolist() == [100.0] * 3
+    )
+
+
 def test_effects_are_near_the_truth_in_points() -> None:
     frame = answers(lambda n, d, x: 0.9 - 0.1 * math.log2(n / 1024) - 0.04 * x, densities=(0.0, 4.0), n=120)
     found = stats.effects(frame)

@@ -141,6 +141,11 @@ def test_a_model_that_the_engine_cannot_start_as_it_is_says_so(tmp_path: Path) -
     assert not any("dual chunk" in caution for caution in show("Qwen3-8B", "--length", "20K")["cautions"])
 
 
+def test_a_window_that_holds_the_output_too_is_not_taken_for_the_native_one() -> None:
+    assert any("states 32,768 tokens without YaRN" in said for said in show("Qwen3-8B", "--length", "36K")["cautions"])
+    assert not any("without YaRN" in said for said in show("Qwen3-8B", "--length", "32K")["cautions"])
+
+
 def test_what_no_source_says_is_left_open() -> None:
     found = show("Ling-2.5-1T", "--length", "1000000")
     rope = found["engine_args"]["hf_overrides"]["rope_parameters"]

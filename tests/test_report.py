@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from factories import ERROR, RIGHT, WRONG, fading, make_run
+from stats_frames import answers
 
 from longctx import figures, report, stats, table
 from longctx.cli import group, main
@@ -28,6 +29,7 @@ from longctx.figures import Album
 from longctx.findings import cautions, duration, headline, spent
 from longctx.report import browser, exhibits
 from longctx.report.page import cache_cautions
+from longctx.stats.position import CONTRASTS
 from longctx.types import Outcome
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -349,7 +351,7 @@ def test_a_sound_run_needs_no_caution(tmp_path: Path) -> None:
         ({"tasks": ["a", "b"]}, "By task: a 100.0 % (60 of 60 right, 95 % interval 44–100 %); b 100.0 %"),
         ({}, "The same at every length."),
         ({"answer": lambda *_: ERROR}, "SmolLM2-135M-Instruct via vllm: nothing was answered; 60 calls failed."),
-        ({"answer": lambda *_: {"outcome": "partial", "score": 0.5}, "n": 1}, "a mean score of 50.0 % (95 % interval"),
+        ({"answer": lambda *_: {"outcome": "partial", "score": 0.5}, "n": 1}, "20 questions over 4 lengths"),
         ({"lengths": [1024], "depths": [0.5]}, "over length 1K tokens and depth 50 %."),
         ({"double": True, "backend": "lossy"}, "LOSSY — a test double, no model: 100.0 %"),
     ],
@@ -577,5 +579,23 @@ def test_the_cache_is_warned_of(tmp_path: Path) -> None:
     assert "25 % of the prompt tokens were found in the prefix cache" in cache_cautions(frame, manifest)[0]
     cold = frame.assign(cached_tokens=0)
     assert "4,096 prompt tokens were computed where 3,072 were planned" in cache_cautions(cold, manifest)[0]
+    assert cache_cautions(cold.assign(double=True), manifest) == []
     silent = frame.assign(cached_tokens=pd.array([None] * 4, dtype="Int64"))
     assert "does not say" in cache_cautions(silent, manifest)[0]
+
+
+def test_effects_and_tests_stand_on_the_page(tmp_path: Path) -> None:
+    frame = answers(lambda length, *_: 0.9 if length < 2048 else 0.1, densities=(0.0, 4.0), n=12)
+    found = dict(exhibits.tests(frame.assign(n_distractors=1), 0.5))
+    effective = found["Effective length, tokens"].set_index("rule")
+    assert effective.loc["the asked accuracy", "longest tested length"] == "1,024"
+    crossing = stats.threshold(frame, 0.5).crossing
+    assert crossing and effective.loc["the asked accuracy", "falls below at"] == f"{crossing:,.0f}"
+    assert list(found["Position, percentage points"]["contrast"]) == list(CONTRASTS)
+    halved = found["Distractors per 10K tokens that halve the odds"]
+    assert set(halved) >= {"halved at", "from", "to"} and halved["to"].tolist() != ["inf"]
+    one = answers(lambda *_: 1.0, lengths=[1024], n=2).assign(n_distractors=0)
+    said = dict(exhibits.tests(one, 0.5))
+    assert "takes two" in said["Effective length, tokens"] and len(said) == 3
+    page = report.write(make_run(tmp_path / "run", n=1), context=0).read_text(encoding="utf-8")
+    assert "lost in the middle" in page and 'href="#tests"' in page

@@ -12,13 +12,17 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longctx import table
 from longctx.adaptive import find_frontier, lattice
 from longctx.backends.doubles import Lossy
 from longctx.cli import group
 from longctx.errors import UsageError
 from longctx.evidence import Bet
+from longctx.findings import cautions
+from longctx.report.page import headline
 from longctx.search import Claim, Search
 from longctx.sweep import Sweep
+from longctx.watch import look
 
 DEPTHS = [0.0, 0.5, 1.0]
 LENGTHS = list(lattice([1024, 32768], 2**0.5))
@@ -136,6 +140,17 @@ def test_answers_are_kept_and_asked_once(tmp_path: Path) -> None:
     written = json.loads((tmp_path / "run" / "frontier.json").read_text())
     assert written["accuracy"] == 0.5 and written["budget"] == 240_000
 
+    frame = table.load(tmp_path / "run")
+    said = headline(tmp_path / "run", frame, 0.5)[0]
+    assert written["sentences"][0] in said and "at 95 % confidence" not in said
+    warned = cautions(frame, table.read_json(tmp_path / "run", "manifest.json"), {"x": {}})
+    assert any("hold for a number of answers that was fixed beforehand" in one for one in warned)
+    assert not any("manifest.json is missing" in one for one in warned)
+    assert look(tmp_path / "run").complete
+    (tmp_path / "run" / "frontier.json").unlink()
+    assert not look(tmp_path / "run").complete
+    assert "has not ended" in headline(tmp_path / "run", frame, 0.5)[0]
+
 
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -162,4 +177,5 @@ def test_what_cannot_be_is_said_before_anything_is_asked(tmp_path: Path, words: 
     ]
     result = CliRunner().invoke(group, command)
     assert result.exception is not None and said in str(result.exception)
+    assert "shortest" in said or not (tmp_path / "run").exists()
     assert not (tmp_path / "run" / "records.jsonl").exists() or not (tmp_path / "run" / "records.jsonl").read_text()

@@ -34,6 +34,20 @@ def test_wilson_is_the_textbook_formula_and_stays_inside(pair: tuple[int, int]) 
     assert (high == 1) == (right == n)
 
 
+def test_no_answer_at_all_is_said() -> None:
+    frame = answers(lambda *_: 1.0, n=2)
+    failed = frame.assign(score=float("nan"), outcome="error")
+    for none in (failed, frame.iloc[:0]):
+        assert stats.effects(none)["why_not"].tolist() == ["all answers have the same score, or there are too few"]
+        assert stats.halving(none)["why_not"].str.len().gt(0).all()
+        for effective in (stats.nolima, stats.ruler, lambda frame: stats.threshold(frame, 0.9)):
+            with pytest.raises(UsageError, match="No answer"):
+                effective(none)
+    assert stats.summary(failed)["errors"] == len(frame)
+    with pytest.raises(UsageError, match="no sample"):
+        stats.summary(frame.iloc[:0])
+
+
 def test_wilson_of_nothing_is_missing() -> None:
     low, high = stats.wilson([0, 3], [0, 3])
     assert np.isnan([low[0], high[0]]).all()

@@ -54,6 +54,12 @@ def test_a_template_that_fails_says_so() -> None:
         Tokenizer(small_tokenizers.byte_level(small_tokenizers.LLAMA3, template), "x").frame("a", "b")
 
 
+def test_a_template_that_asks_for_the_date_gets_the_same_one_every_day() -> None:
+    template = "{{ strftime_now('%d %b %Y %f') }}" + small_tokenizers.CHATML
+    hf = small_tokenizers.byte_level(small_tokenizers.LLAMA3, template)
+    assert Tokenizer(hf, "x").render([{"role": "user", "content": "a"}]).startswith("26 Jul 2024 000000")
+
+
 def test_the_hash_follows_rules_and_template_alone() -> None:
     one, two = (Tokenizer(small_tokenizers.gpt2_like(), name) for name in ("one", "two"))
     assert one.hash == two.hash

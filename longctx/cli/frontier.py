@@ -61,3 +61,4 @@ def command(
     for sentence in found.sentences():
         click.echo(sentence)
     click.echo(f"Records: {path / 'records.jsonl'}")
+    click.echo(f"Next:    longctx report {shlex.quote(str(path))}")

@@ -61,7 +61,7 @@ def show(name: str, length: str | None, max_tokens: int, yarn: str, allow_rescal
     model = resolve(name)
     profile = find_profile(name)
     config, unknown_theta = _config(model, profile)
-    asked = parse_count(length) if length else _fitting(model, max_tokens)
+    asked = parse_count(length, least=1) if length else _fitting(model, max_tokens)
     plan = plan_window(config, asked, max_tokens, yarn, allow_rescale=allow_rescale)
     if unknown_theta:
         plan = replace(plan, hf_overrides=_without_theta(plan.hf_overrides))
@@ -124,6 +124,11 @@ def _cautions(
         said.append(
             f"{plan.window:,} tokens are more than the {published['length']:,} that the publisher states with YaRN: "
             f"prompts of up to {published['length'] - max_tokens:,} stay within."
+        )
+    if profile and not plan.factor and profile.native_length < plan.window - max_tokens:
+        said.append(
+            f"the publisher states {profile.native_length:,} tokens without YaRN; the window of {plan.native:,} in its "
+            "config.json has room for the output too. Longer prompts: --yarn with a factor."
         )
     if chunked:
         said.append(_NO_CHUNKS)

@@ -17,8 +17,8 @@ def context_options(command: Any) -> Any:
     """Options that say how much text around needles a page shows, and where to look for what it is made from."""
     folder = click.Path(path_type=Path)
     for option in (
-        click.option("--corpora", "corpora", multiple=True, type=folder, help="Further corpora, to rebuild from."),
-        click.option("--generators", "generators", multiple=True, type=folder, help="Further tasks, likewise."),
+        click.option("--corpora", "corpora", multiple=True, type=folder, help="Further corpora, likewise."),
+        click.option("--generators", "generators", multiple=True, type=folder, help="Further tasks, to rebuild from."),
         click.option("--context", type=click.IntRange(0), default=200, show_default=True,
                      help="Samples whose text around the needle is rebuilt for the page; 0: none."),
     ):  # fmt: skip
@@ -52,7 +52,7 @@ def command(
         album = figures.draw(everything, run / "figures", accuracy)
         page = report.write(run, everything, album, accuracy=accuracy, context=context, generators=generators,
                             corpora=corpora)  # fmt: skip
-        headline = page_headline(frame, table.read_json(run, "manifest.json"), accuracy)
+        headline = page_headline(run, frame, accuracy)
         paths = {"run": str(run), "report": str(page), "figures": [str(path) for path in album.paths]}
         left_out = [{"figure": heading, "why": why} for heading, why in album.left_out]
         done.append({**paths, "left_out": left_out, "headline": " ".join(headline), **stats.summary(frame)})

@@ -41,7 +41,13 @@ _OF_STARTING = ("host", "port", "wait", "yarn", "allow_rescale", "engine")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any that is free.")
 @click.option("--attach", metavar="URL", help="Start nothing: check that the server there has what is needed.")
-@click.option("--wait", type=float, default=1800.0, show_default=True, help="Seconds that it may take to start.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, min_open=True),
+    default=1800.0,
+    show_default=True,
+    help="Seconds that it may take to start.",
+)
 @api_key_option
 @engine_argument_option
 @json_option
@@ -66,7 +72,7 @@ def command(
     The command that is run is printed. Behind it any tool that speaks the OpenAI API can ask; `longctx run --backend
     openai` does.
     """
-    asked = parse_count(length)
+    asked = parse_count(length, least=1)
     _refuse_what_is_not_meant(context, _OF_STARTING if attach else ("api_key_env",), attach)
     if attach:
         about = _look_at(attach, model, asked + max_tokens, api_key_env)

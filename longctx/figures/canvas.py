@@ -76,6 +76,8 @@ def caption(frame: pd.DataFrame, finding: str, details: Sequence[str], room: flo
     who = source(frame)
     if len(who) > NAME:  # in full below: what was found must not be cut off
         who, details = label(who.rsplit("/", 1)[-1], NAME), [who, *details]
+    if "run" in frame and (runs := frame["run"].nunique()) > 1:
+        details = [*details, f"{runs} runs"]
     first = f"{who}: {finding}" if finding else who
     first = first.replace(" %", "\xa0%")  # a number and its sign stay on one line
     head = textwrap.wrap(drawable(first), round(room * 9.5), max_lines=2, placeholder="…")

@@ -119,7 +119,7 @@ def _map(
     cells = stats.cells(placed, ["length", axis])
     layout = panel.Layout.of(cells, axis)
     with canvas.style():
-        ax = canvas.axes(*_size(len(layout.lengths), len(layout.rows))) if ax is None else ax
+        ax = canvas.axes(*_size(len(layout.lengths), len(layout.rows)), top=TOP + 0.6) if ax is None else ax
         mesh = panel.colour(ax, layout.matrix(cells, "accuracy"))
         panel.ticks(ax, layout, name)
         level = math.nan if threshold is None else threshold
@@ -148,7 +148,7 @@ def _finding(frame: pd.DataFrame) -> str:
     found = stats.summary(frame)
     if not found["n"]:
         return "no answer"
-    said = f"{percent(found['accuracy'])} % right"
+    said = f"{percent(found['accuracy'])} % {'mean score' if found['partial'] else 'right'}"
     best, worst = (found[word].get("length") for word in ("best", "worst"))
     if not best or best["accuracy"] == worst["accuracy"]:
         return said

@@ -81,6 +81,8 @@ def _pair(first: pd.DataFrame, second: pd.DataFrame, folder: Path, several: bool
 
 def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """What the second run changed, with its interval and test."""
+    import pandas as pd
+
     found = stats.compare(first, second).iloc[0]
     one, two = names(first["run"]), names(second["run"])
     if found["p"] >= 0.05:
@@ -89,10 +91,13 @@ def sentence(first: pd.DataFrame, second: pd.DataFrame) -> str:
         verdict = f"{two} is {'better' if found['points'] > 0 else 'worse'}"
     p = "p < 0.001" if found["p"] < 0.001 else f"p = {found['p']:.3f}"
     change, low, high = (points(found[name]) for name in ("points", "low", "high"))
+    partly = not pd.concat([stats.answered(frame)["score"] for frame in (first, second)]).isin((0, 1)).all()
+    what, then = ("has a mean score of", "") if partly else ("is right in", "in ")
     return (
-        f"Over {found['n']:,} samples that both answered, {two} is right in {percent(found['second'], 1)} % and "
-        f"{one} in {percent(found['first'], 1)} %: {verdict} ({change} points, 95 % interval {low} to {high}; {p}, "
-        f"{found['test']}). {found['only_first']:,} answers were lost and {found['only_second']:,} won."
+        f"Over {found['n']:,} samples that both answered, {two} {what} {percent(found['second'], 1)} % and {one} "
+        f"{then}{percent(found['first'], 1)} %: {verdict} ({change} points, 95 % interval {low} to {high}; {p}, "
+        f"{found['test']}). {found['only_first']:,} {'answer was' if found['only_first'] == 1 else 'answers were'} "
+        f"lost and {found['only_second']:,} won."
     )
 
 

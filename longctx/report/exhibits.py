@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from longctx import stats
+from longctx.errors import UsageError
 from longctx.textmap import depth_labels, length_labels
+from longctx.units import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +63,70 @@ def outcomes(frame: pd.DataFrame) -> list[Row]:
     """How many samples came to each outcome, and what it means."""
     counts = frame["outcome"].value_counts(sort=False)
     return [{"name": name, "n": int(counts[name]), "what": what} for name, what in OUTCOMES.items() if counts[name]]
+
+
+def tests(frame: pd.DataFrame, accuracy: float) -> list[tuple[str, Any]]:
+    """Effective lengths, effects and tests: heading and table each, or in place of the table why there is none."""
+    varied = frame["density_asked"].nunique() > 1
+    parts: list[tuple[str, Callable[[], pd.DataFrame]]] = [
+        ("Effective length, tokens", lambda: _effective(frame, accuracy)),
+        ("Position, percentage points", lambda: stats.lost_in_the_middle(frame)),
+        ("Logistic model, percentage points", lambda: stats.effects(frame)),
+        *([("Distractors per 10K tokens that halve the odds", lambda: _halving(frame))] if varied else []),
+    ]
+    if frame["n_distractors"].gt(0).any():
+        parts.append(("Distractors that were given for the answer", lambda: stats.picks(frame)))
+    if frame["outcome"].eq("distractor").any():
+        parts.append(("Which of its distractors an answer picks: nearer, later ones?", lambda: stats.preference(frame)))
+    found: list[tuple[str, Any]] = []
+    for heading, make in parts:
+        try:
+            found.append((heading, make()))
+        except UsageError as error:
+            found.append((heading, str(error)))
+    return found
+
+
+def _halving(frame: pd.DataFrame) -> pd.DataFrame:
+    """Densities are neither shares nor points: they have columns of their own."""
+    found = stats.halving(frame).rename(columns={"density": "halved at", "low": "from", "high": "to"})
+    limits = {name: [_plain(value) for value in found[name]] for name in ("halved at", "from", "to")}
+    return found.assign(**limits)
+
+
+def _plain(value: float) -> str:
+    return "–" if math.isnan(value) else "at none" if value == math.inf else f"{value:.3g}"
+
+
+_RULES = {
+    "ruler": "RULER's thirteen tasks",
+    "nolima": "NoLiMa: 0.85 of the base score",
+    "threshold": "the asked accuracy",
+}
+
+
+def _effective(frame: pd.DataFrame, accuracy: float) -> pd.DataFrame:
+    import pandas as pd
+
+    lengths = [stats.nolima(frame), stats.threshold(frame, accuracy)]
+    with contextlib.suppress(UsageError):
+        lengths.insert(0, stats.ruler(frame))
+    if len(lengths[-1].lengths) < 2:
+        raise UsageError("One length was asked; an average that falls with the length takes two.")
+
+    def tokens(value: float | None) -> str:
+        return "–" if value is None else "open" if value in (0, math.inf) else f"{value:,.0f}"
+
+    return pd.DataFrame(
+        {
+            "rule": _RULES[one.rule],
+            "threshold": f"{percent(one.threshold, 1)} %",
+            "longest tested length": "none" if one.length is None else tokens(one.length),
+            "falls below at": tokens(one.crossing),
+            "95 % interval": f"{tokens(one.low)} to {tokens(one.high)}",
+        }
+        for one in lengths
+    )
 
 
 def failures(frame: pd.DataFrame) -> list[Row]:

@@ -59,11 +59,21 @@ def write(
     return run / "report.html"
 
 
-def headline(frame: pd.DataFrame, manifest: dict[str, Any], accuracy: float) -> list[str]:
-    """The sentence that the run is for, and after it what was measured."""
+def headline(run: Path, frame: pd.DataFrame, accuracy: float) -> list[str]:
+    """The sentence that the run is for, and after it what was measured.
+
+    A search for the frontier looked at its answers to know when to stop. What it claims allows for that; the bounds of
+    a grid do not, so none is stated in its place.
+    """
+    manifest = table.read_json(run, "manifest.json")
     measured = findings.headline(frame, manifest)
     if (frame["outcome"] == "error").all():
         return measured
+    if manifest.get("adaptive"):
+        found = table.read_json(run, "frontier.json").get("sentences") or [
+            "The search for the frontier has not ended, and claims nothing yet."
+        ]
+        return [f"{source(frame)}: {' '.join(map(str, found))}", *measured]
     return [findings.sentence(frame, manifest, accuracy), *measured]
 
 
@@ -89,7 +99,16 @@ def render(
         names = ("task", "density", "length", "depth")
         row["link"] = "#samples?" + "&".join(f"{name}={quote(visible(clip(str(row[name]), 200)))}" for name in names)
     sections = [(one["anchor"], one["heading"]) for one in pictures]
-    sections += [("cells", "Cells"), *([("errors", "Failed calls")] if len(failed) else []), ("settings", "Settings")]
+    tests = [
+        (heading, found if isinstance(found, str) else assemble.table(found))
+        for heading, found in (exhibits.tests(frame, accuracy) if len(failed) < len(frame) else ())
+    ]
+    sections += [
+        ("cells", "Cells"),
+        *([("tests", "Effects and tests")] if tests else []),
+        *([("errors", "Failed calls")] if len(failed) else []),
+        ("settings", "Settings"),
+    ]
     sections += [("corpora", "Documents"), ("spent", "Plan and cost"), ("warnings", "Warnings"), ("samples", "Samples")]
     return assemble.page(
         "report.html.j2",
@@ -97,7 +116,7 @@ def render(
         footer=f"Run {run.resolve().name}",
         source=source(frame),
         double=bool(frame["double"].any()),
-        headline=headline(frame, manifest, accuracy),
+        headline=headline(run, frame, accuracy),
         cautions=[
             *verified(table.read_json(run, "cache.json")),
             *findings.cautions(frame, manifest, corpora),
@@ -110,6 +129,7 @@ def render(
         margins={axis: exhibits.margin(frame, axis) for axis in ("length", "depth")},
         cells=cells,
         outcomes=exhibits.outcomes(frame),
+        tests=tests,
         rows=browser.pack(frame, around),
         context=context_words(around, why),
         errors=exhibits.failures(failed),
@@ -135,7 +155,7 @@ def cache_cautions(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[str]:
     plan = manifest.get("plan")
     plan = plan if isinstance(plan, dict) else {}
     planned = plan.get("computed_expected", plan.get("computed_at_best"))
-    whole = len(known) == len(answered) == plan.get("samples")
+    whole = len(known) == len(answered) == plan.get("samples") and not frame["double"].any()  # these have no cache
     if isinstance(planned, int) and whole and total - cached > 1.2 * planned:
         said.append(
             f"{total - cached:,} prompt tokens were computed where {planned:,} were planned: the prefix cache was too "

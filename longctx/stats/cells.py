@@ -177,7 +177,12 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
         The numbers of `cells` over all samples;
         ``lengths`` and ``depths`` that were asked; ``best`` and ``worst``: for ``length`` and ``depth`` the same
         numbers of the best and the worst one (missing where there is only one).
+
+    Raises:
+        UsageError: the frame holds no sample.
     """
+    if asked(frame).empty:
+        raise UsageError("There is no sample to sum up: the frame is empty, or holds controls alone.")
     found: dict[str, Any] = rows(cells(frame, []))[0]
     for axis in ("length", "depth"):
         margin = cells(frame, [axis]).dropna(subset=[axis, "accuracy"])

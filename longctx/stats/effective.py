@@ -104,6 +104,8 @@ def _effective(
     from scipy import stats
 
     asked = answered(frame)
+    if asked.empty:
+        raise UsageError("No answer to take an average of.")
     asked = asked[asked["task"].isin(tasks)]
     counts = asked.groupby(["length_asked", asked["task"].astype(str)]).size().unstack().reindex(columns=list(tasks))
     lengths = [int(length) for length in counts.index[counts.notna().all(axis=1)]]

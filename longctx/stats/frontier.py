@@ -134,7 +134,16 @@ def depth_bins(frame: pd.DataFrame) -> pd.Series[Any]:
     A sample without any depth has the bin -1.
     """
     fifth = (np.floor(frame["depth"].clip(upper=1 - 1e-9) * BINS) + 0.5) / BINS
-    return frame["depth_asked"].fillna(fifth).fillna(-1.0)
+    given = fifth if _drawn(frame) else frame["depth_asked"]
+    return given.fillna(fifth).fillna(-1.0)
+
+
+def _drawn(frame: pd.DataFrame) -> bool:
+    """Whether each haystack has a depth of its own (``--depth random``): a grid has the same few in every haystack."""
+    if "haystack" not in frame or frame["depth_asked"].nunique() <= BINS:
+        return False
+    several = frame.groupby([name for name in ("run", "model", "task", "haystack") if name in frame], observed=True)
+    return bool((several["depth_asked"].nunique() <= 1).all())
 
 
 def all_right_needed(accuracy: float, level: float = 0.95) -> int:

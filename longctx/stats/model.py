@@ -111,6 +111,8 @@ def fit(frame: pd.DataFrame, names: list[str] | None = None) -> Model | None:
         names: predictors; all by default.
     """
     asked = answered(frame)
+    if asked.empty:
+        return None
     data = predictors(asked)
     if names is not None:
         data = data[[name for name in names if name in data]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,12 +113,15 @@ def lost_in_the_middle(frame: pd.DataFrame, by: tuple[str, ...] = (), level: flo
         part = part.assign(**{"block ": clusters(asked.iloc[part["row "]])})
         means = part.groupby(["block ", "zone "])["score "].mean().unstack().reindex(columns=["start", "middle", "end"])
         for contrast in CONTRASTS:
-            rows.append({**dict(zip(by, values, strict=True)), "contrast": contrast, **_tested(means, contrast, level)})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # scipy's, where all answers of a place are alike
+                tested = _tested(means, contrast, level)
+            rows.append({**dict(zip(by, values, strict=True)), "contrast": contrast, **tested})
     found = pd.DataFrame(rows, columns=[*by, "contrast", "points", "low", "high", "p", "design", "clusters"])
-    tested = found["p"].notna()
+    known = found["p"].notna()
     found.insert(len(by) + 5, "p_holm", np.nan)
-    if tested.any():
-        found.loc[tested, "p_holm"] = holm(found.loc[tested, "p"].to_numpy(dtype=float))
+    if known.any():
+        found.loc[known, "p_holm"] = holm(found.loc[known, "p"].to_numpy(dtype=float))
     return found
 
 
@@ -145,4 +149,5 @@ def _points(test: Any, size: float, level: float) -> dict[str, float]:
     if not np.isfinite(test.pvalue):
         return {"points": 100 * size, "p": 1.0} if size == 0 else {"points": 100 * size}
     interval = test.confidence_interval(level)
-    return {"points": 100 * size, "low": 100 * interval.low, "high": 100 * interval.high, "p": float(test.pvalue)}
+    low, high = max(100 * interval.low, -100.0), min(100 * interval.high, 100.0)  # no shares differ by more
+    return {"points": 100 * size, "low": low, "high": high, "p": float(test.pvalue)}
