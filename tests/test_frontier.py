@@ -65,6 +65,8 @@ def test_depths_drawn_by_seed_go_into_fifths() -> None:
     assert stats.frontier(recorded, 0.8).cells.equals(found.cells)
     grid = answers(lambda *_: 1.0, depths=[d / 10 for d in range(11)], n=2)
     assert stats.frontier(grid, 0.8).cells["depth"].nunique() == 11
+    apart = grid.assign(haystack=grid["id"])
+    assert stats.frontier(apart, 0.8).cells["depth"].nunique() == 11
 
 
 def test_partly_right_is_not_right() -> None:

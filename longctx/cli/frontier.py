@@ -20,7 +20,7 @@ from longctx.units import parse_count
 @click.command(
     epilog="""\b
     Examples:
-      longctx frontier --corpus contracts --length 1K,128K --backend lossy --accuracy 0.9 --budget 20M
+      longctx frontier --corpus contracts --length 1K,128K --backend lossy --accuracy 0.6 --budget 20M
       longctx frontier --corpus path/to/contracts --length 4K,128K --model path/to/model --density 0,4 --budget 50M
     """
 )

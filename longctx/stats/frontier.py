@@ -139,8 +139,13 @@ def depth_bins(frame: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _drawn(frame: pd.DataFrame) -> bool:
-    """Whether each haystack has a depth of its own (``--depth random``): a grid has the same few in every haystack."""
+    """Whether each haystack has a depth of its own (``--depth random``).
+
+    A grid has the same depths in every haystack, or where haystacks are not shared each depth as often as any other.
+    """
     if "haystack" not in frame or frame["depth_asked"].nunique() <= BINS:
+        return False
+    if frame.groupby(["length_asked", "depth_asked"], observed=True).size().nunique() == 1:
         return False
     several = frame.groupby([name for name in ("run", "model", "task", "haystack") if name in frame], observed=True)
     return bool((several["depth_asked"].nunique() <= 1).all())
