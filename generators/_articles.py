@@ -21,6 +21,7 @@ _TOKENS = 224  # of a document at most, where the text has a place to cut it
 _LEAST = 48  # shorter ends of a text are left out
 _HOSTS = 2  # documents that can hold a needle
 _KEPT = 24  # documents whose sentences are kept for the closing
+_WHOLE = re.compile(r"[^\W_].*[.!?。！？][\"'”’»)\]]*", re.DOTALL)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 
 
@@ -149,6 +150,8 @@ def _deal(decks: Sequence[tuple[Section, list[Article]]], rng: random.Random) ->
 
 
 def sentences(texts: Sequence[str]) -> list[str]:
-    """Different sentences of texts, none of them very long."""
-    found = (part.strip() for text in texts for part in _SENTENCE.split(text))
-    return list(dict.fromkeys(part for part in found if part and len(part) < 400))
+    """Different sentences of texts, none of them very long; rows of tables and lines of code where there are few."""
+    parts = (part.strip() for text in texts for part in _SENTENCE.split(text))
+    found = list(dict.fromkeys(part for part in parts if part and len(part) < 400))
+    whole = [part for part in found if _WHOLE.fullmatch(part)]
+    return whole if len(whole) >= _KEPT else found
