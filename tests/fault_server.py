@@ -190,7 +190,9 @@ class FaultServer:
             case "empty_stream" if asked.get("stream"):
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 0\r\n\r\n")
                 return True
-            case "context" | "empty_stream":
+            case "finished_without_a_token" if asked.get("stream"):
+                return await self._stream(writer, "", path.endswith("chat/completions"), fault, None)
+            case "context" | "empty_stream" | "finished_without_a_token":
                 _reply(writer, 400, _error("This model's maximum context length is 100 tokens."))
                 return True
             case "hang_up":

@@ -171,7 +171,10 @@ class Server:
             if self._adapt(failure):
                 return await self.say(prompt, api, began, stream)
             raise failure from None
-        if stream and not pieces:  # llama-cpp-python ends an empty stream where it refuses a prompt: let it say why
+        made_up = reply.finish_reason == "stop" and not (reply.text or reply.thinking or reply.output_tokens)
+        if stream and (made_up or not pieces):
+            # llama-cpp-python ends an empty stream where it refuses a prompt, and LiteLLM before it adds that the
+            # answer is finished. A model that ends at once has at least counted the token that says so.
             return await self.say(prompt, api, began, stream=False)
         reply.total_s = time.monotonic() - started
         if not stream:
