@@ -189,7 +189,15 @@ def _served(frame: pd.DataFrame) -> list[str]:
             f"({', '.join(sorted(lost['canaries'].unique()))}): the server may have cut the prompts, or the model "
             "overlooks what stands there."
         )
-    counted = frame[frame["outcome"] != "error"].dropna(subset=["prompt_tokens"])
+    answered = frame[frame["outcome"] != "error"]
+    counted = answered.dropna(subset=["prompt_tokens"])
+    silent = answered[(answered["backend"] == "openai") & answered["prompt_tokens"].isna()]
+    if len(silent):
+        ends = "" if (silent["canaries"] != "").any() else "; --canaries looks whether both ends arrive"
+        said.append(
+            f"For {len(silent):,} of {len(answered):,} answers the server counted no prompt tokens: whether it read "
+            f"them whole is not known. Some servers count only with --engine-arg stream=false{ends}."
+        )
     more = counted["prompt_tokens"] - counted["length"]
     if (more != 0).any():
         low, high = (f"{number:+,}" for number in (more.min(), more.max()))

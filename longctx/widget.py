@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 from longctx import figures
 from longctx.errors import LongctxError, UsageError
-from longctx.figures.canvas import render
+from longctx.figures.canvas import on_screen
 from longctx.textmap import distractors, panels
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+ALL = ""
+"""The value of a control that leaves nothing out; not None, which ipywidgets shows as nothing chosen."""
+
 
 class Turn:
     """A heatmap with controls above it; a notebook shows it where it is a cell's last line.
 
     Attributes:
-        task: ipywidgets' control; its value is a task, or None for all.
-        density: control; distractors per 10,000 haystack tokens, or None for all.
+        task: ipywidgets' control; its value is a task, or `ALL`.
+        density: control; distractors per 10,000 haystack tokens, or `ALL`.
         threshold: control; accuracy, 0-1, that cells are hatched against.
         axes: what is shown; None where nothing was asked that fits.
         box: all of it, as one widget.
@@ -31,7 +34,7 @@ class Turn:
 
         parts = panels(frame)
         tasks, densities = sorted({task for task, _, _ in parts}), sorted({density for _, density, _ in parts})
-        every: list[tuple[str, Any]] = [("all together", None)]
+        every: list[tuple[str, Any]] = [("all together", ALL)]
         self.frame = frame
         self.axes: Axes | None = None
         self.task = _choice(ipywidgets, "task", every + [(task, task) for task in tasks])
@@ -40,7 +43,9 @@ class Turn:
             value=figures.THRESHOLD, min=0, max=1, step=0.05, description="threshold", readout_format=".0%",
             continuous_update=False,
         )  # fmt: skip
-        self._image = ipywidgets.Image(format="png", layout={"max_width": "100%", "object_fit": "contain"})
+        self._image = ipywidgets.Image(
+            format="png", layout={"max_width": "100%", "height": "auto", "object_fit": "contain"}
+        )
         self._words = ipywidgets.Label()
         controls = (self.task, self.density, self.threshold)
         row = ipywidgets.HBox(controls, layout={"flex_flow": "row wrap"})
@@ -52,9 +57,9 @@ class Turn:
     def _draw(self, change: object = None) -> None:
         """Draw what the controls say."""
         frame, task, density = self.frame, self.task.value, self.density.value
-        if task is not None:
+        if task != ALL:
             frame = frame[frame["task"] == task]
-        if density is not None:
+        if density != ALL:
             frame = frame[frame["density_asked"].fillna(0) == density]
         try:
             self.axes = figures.heatmap(frame, threshold=self.threshold.value)
@@ -63,8 +68,10 @@ class Turn:
             self._words.value = f"{task} was not asked with {distractors([density])}."
         else:
             self._words.value = ""
-            self._image.value = render(self.axes, "png")
+            self._image.value, size = on_screen(self.axes)
+            self._image.width = str(size["width"])
         self._image.layout.display = "none" if self.axes is None else None
+        self._words.layout.display = None if self._words.value else "none"
 
     def _repr_mimebundle_(self, **about: Any) -> Any:
         return self.box._repr_mimebundle_(**about)

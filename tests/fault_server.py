@@ -36,17 +36,22 @@ class FaultServer:
         *,
         late_s: float = 0.0,
         ids: bool = True,
+        fails_over_ids: bool = False,
+        models: list[dict[str, Any]] | None = None,
         max_model_len: int = 100_000,
         extra_tokens: int = 0,
         window: int = 0,
         usage: bool = True,
         key: str = "",
         first_id: int | None = 0,
+        tokenized: str = "prompt",
     ) -> None:
         self.fault = fault or (lambda server, number, prompt: "")
         self.late_s, self.ids, self.max_model_len = late_s, ids, max_model_len
         self.extra_tokens, self.window, self.usage, self.key = extra_tokens, window, usage, key
         self.first_id = first_id  # of its tokenizer, which is that of `toy` where it is 0; None: it shows none
+        self.tokenized = tokenized  # the field of what its tokenizer is to read; another one it passes over
+        self.fails_over_ids, self.models = fails_over_ids, models
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.bodies: list[dict[str, Any]] = []
         self.faults: Counter[str] = Counter()
@@ -115,10 +120,10 @@ class FaultServer:
             return True
         if path == "/v1/models":
             entry = {"id": "toy", "object": "model", "owned_by": "tests", "max_model_len": self.max_model_len}
-            _reply(writer, 200, {"object": "list", "data": [entry]})
+            _reply(writer, 200, {"object": "list", "data": [entry] if self.models is None else self.models})
             return True
         if path == "/tokenize" and self.first_id is not None:
-            text = json.loads(body)["prompt"].encode()
+            text = json.loads(body).get(self.tokenized, "").encode()
             _reply(writer, 200, {"count": len(text), "tokens": [self.first_id + byte for byte in text]})
             return True
         if path not in ("/v1/completions", "/v1/chat/completions"):
@@ -135,8 +140,15 @@ class FaultServer:
     async def _generate(
         self, asked: Mapping[str, Any], path: str, headers: dict[str, str], writer: asyncio.StreamWriter
     ) -> bool:
+        known = [entry["id"] for entry in self.models or ()]
+        if len(known) > 1 and asked["model"] not in known:  # as LiteLLM says it
+            _reply(writer, 400, _error(f"Invalid model name passed in model={asked['model']}.", "400"))
+            return True
         given = asked.get("prompt", asked.get("messages"))
         if isinstance(given, list) and given and isinstance(given[0], int):
+            if self.fails_over_ids:  # what llama-cpp-python 0.3.36 says, in short
+                _reply(writer, 500, _error("17 validation errors: 'loc': ('body', 'prompt', 'str')"))
+                return True
             if not self.ids:
                 _reply(writer, 400, _error("prompt must be a string"))
                 return True
@@ -175,7 +187,12 @@ class FaultServer:
             case "auth" | "not_found" | "request":
                 _reply(writer, {"auth": 403, "not_found": 404, "request": 400}[fault], _error(f"no: {fault}"))
                 return True
-            case "context":
+            case "empty_stream" if asked.get("stream"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 0\r\n\r\n")
+                return True
+            case "finished_without_a_token" if asked.get("stream"):
+                return await self._stream(writer, "", path.endswith("chat/completions"), fault, None)
+            case "context" | "empty_stream" | "finished_without_a_token":
                 _reply(writer, 400, _error("This model's maximum context length is 100 tokens."))
                 return True
             case "hang_up":

@@ -220,7 +220,7 @@ def test_a_frame_on_given_axes_and_no_leak(load: Load) -> None:
 
 def test_shows_itself_in_a_notebook(load: Load) -> None:
     ax = figures.heatmap(load(lengths=[1024]))
-    assert ax._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    assert ax._repr_png_()[0].startswith(b"\x89PNG")  # type: ignore[attr-defined]
 
 
 def test_nothing_to_draw_is_said(load: Load) -> None:

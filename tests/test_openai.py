@@ -523,8 +523,8 @@ def test_another_backend_has_no_servers(backend: str) -> None:
         prepare_backend(backend, model="m", length=10, sampling=Sampling(), engine_args={"base_url": "http://h/v1"})
 
 
-def start(url: str, model: str = "toy", length: int = 400) -> None:
-    options = Options.from_args(QUICK | {"base_url": url})
+def start(url: str, model: str = "toy", length: int = 400, **more: Any) -> None:
+    options = Options.from_args(QUICK | {"base_url": url} | more)
     from longctx.backends.openai import OpenAIBackend
 
     OpenAIBackend(model, options=options, sampling=Sampling(), window=length).close()

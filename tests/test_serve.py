@@ -194,8 +194,15 @@ def test_an_address_without_its_end_is_said() -> None:
         assert f"{server.url.removesuffix('/v1')} is not the address of an OpenAI API; {server.url} is" in str(
             refused.exception
         )
-        shown = invoke("toy", "--length", "1K", "--attach", f"{server.url}/elsewhere")
-    assert shown.exit_code == 0 and "lists no models, and the first call will show toy" in shown.stdout
+        refused = invoke("toy", "--length", "1K", "--attach", f"{server.url}/elsewhere")
+        assert "cannot be used: HTTP 404: no such path" in str(refused.exception)
+
+
+@pytest.mark.parametrize(("models", "lists"), [([], "no models"), ([{"id": "other.gguf"}], "other.gguf")])
+def test_a_server_that_lists_not_the_name_but_answers_to_it_is_taken(models: list[dict[str, str]], lists: str) -> None:
+    with FaultServer(models=models) as server:
+        shown = invoke("toy", "--length", "1K", "--attach", server.url)
+    assert shown.exit_code == 0 and f"lists {lists} and answers to toy" in shown.stdout
 
 
 def test_a_key_is_looked_for_where_it_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 from pathlib import Path
 
 import matplotlib.image
@@ -67,9 +68,19 @@ def test_what_was_not_asked_is_said(frame: pd.DataFrame) -> None:
     turned.task.value, turned.density.value = "ruler_vt", 8.0
     assert turned.axes is None
     assert turned._words.value == "ruler_vt was not asked with 8 distractors per 10K tokens."
-    assert turned._image.layout.display == "none"
-    turned.density.value = None
+    assert turned._image.layout.display == "none" and turned._words.layout.display is None
+    turned.density.value = widget.ALL
     assert turned.axes is not None and turned._words.value == "" and turned._image.layout.display is None
+    assert turned._words.layout.display == "none"
+
+
+def test_what_is_chosen_is_always_shown(frame: pd.DataFrame) -> None:
+    turned = widget.turn(frame)
+    for control in (turned.task, turned.density):
+        assert control.index == 0 and control.label == "all together", "a list without an index looks empty"
+        control.index = 1
+        control.index = 0
+        assert control.label == "all together" and turned.axes is not None
 
 
 def test_what_a_notebook_gets(frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -79,7 +90,15 @@ def test_what_a_notebook_gets(frame: pd.DataFrame, tmp_path: Path) -> None:
     assert "application/vnd.jupyter.widget-view+json" in turned._repr_mimebundle_()
     (tmp_path / "shown.png").write_bytes(turned._image.value)
     assert min(matplotlib.image.imread(tmp_path / "shown.png").shape[:2]) > 400
-    assert figures.grid(frame)._repr_png_()[1:4] == b"PNG", "a sheet of several shows itself too"  # type: ignore[attr-defined]
+    for shown in (figures.heatmap(frame), figures.grid(frame)):  # one and a sheet of several
+        image, size = shown._repr_png_()  # type: ignore[attr-defined]
+        assert image[1:4] == b"PNG"
+        assert size["width"] == round(image_width(image) * 0.6), "as large as its text is, not as its pixels are"
+    assert turned._image.width == str(round(image_width(turned._image.value) * 0.6))
+
+
+def image_width(image: bytes) -> int:
+    return int(matplotlib.image.imread(io.BytesIO(image)).shape[1])
 
 
 def test_nothing_to_turn(frame: pd.DataFrame) -> None:

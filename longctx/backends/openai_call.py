@@ -95,18 +95,31 @@ class Server:
                 return False
             raise failure from None
 
+    async def greet(self) -> None:
+        """See to it that ``/chat/completions`` answers to the model's name.
+
+        Raises:
+            Failure: it does not.
+        """
+        await self.say({"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 1}, "chat", stream=False)
+
     async def same_ids(self, sample: Sample) -> bool | None:
-        """Whether the server's own tokenizer gives the sample's ids; None where it cannot be asked (vLLM, SGLang can).
+        """Whether the server's own tokenizer gives the sample's ids; None where it cannot be asked.
+
+        vLLM and SGLang take the text as ``prompt``, llama.cpp takes it as ``content``.
 
         Only the beginning is compared: it is about another tokenizer, whose ids would be read as another text.
         """
         text = sample.prompt[:_COMPARED]
         body = {"model": self._model, "prompt": text, "add_special_tokens": False}
+        body |= {"content": text, "add_special": False, "parse_special": True}
         try:
             async with asyncio.timeout(min(_HELLO_S, self._options.timeout)):
                 said = await self._client.post(f"{self.url.removesuffix('/v1')}/tokenize", body=body, cast_to=object)
             theirs = [int(token) for token in said["tokens"]]  # type: ignore[index]
         except Exception:
+            return None
+        if not theirs:  # it looked for the text in another field
             return None
         if len(text) < len(sample.prompt):
             theirs = theirs[:-_TORN]
@@ -135,9 +148,12 @@ class Server:
         given = sample.input
         return {"messages": [{"role": "user", "content": given}] if isinstance(given, str) else given}
 
-    async def say(self, prompt: Mapping[str, Any], api: str, began: Callable[[], None] = lambda: None) -> Reply:
+    async def say(
+        self, prompt: Mapping[str, Any], api: str, began: Callable[[], None] = lambda: None, stream: bool | None = None
+    ) -> Reply:
         """Send a prompt and read the whole answer; like `ask`."""
-        reply, started = Reply(), time.monotonic()
+        reply, started, pieces = Reply(), time.monotonic(), 0
+        stream = self._options.stream if stream is None else stream
 
         def first() -> None:
             if reply.ttft_s is None:
@@ -146,29 +162,35 @@ class Server:
 
         try:
             async with asyncio.timeout(self._options.timeout):
-                async for piece in self._pieces(prompt, api):
+                async for piece in self._pieces(prompt, api, stream):
+                    pieces += 1
                     if _take(piece, reply):
                         first()
         except Exception as error:
             failure = self._clean(failure_of(error, reply.ttft_s is not None))
             if self._adapt(failure):
-                return await self.say(prompt, api, began)
+                return await self.say(prompt, api, began, stream)
             raise failure from None
+        made_up = reply.finish_reason == "stop" and not (reply.text or reply.thinking or reply.output_tokens)
+        if stream and (made_up or not pieces):
+            # llama-cpp-python ends an empty stream where it refuses a prompt, and LiteLLM before it adds that the
+            # answer is finished. A model that ends at once has at least counted the token that says so.
+            return await self.say(prompt, api, began, stream=False)
         reply.total_s = time.monotonic() - started
-        if not self._options.stream:
+        if not stream:
             reply.ttft_s = None
         reply.text, reply.thinking = self._blot(reply.text), self._blot(reply.thinking)
         if not reply.finish_reason:
-            raise Failure("stream", "the answer ended before it was finished")
+            # Too many calls at once may be why: llama-cpp-python stops an answer when the next call comes.
+            raise Failure("stream", "the answer ended before it was finished", overload=True)
         if reply.finish_reason == "content_filter":
             raise Failure("filtered", "the server's filter held the answer back")
         return reply
 
-    async def _pieces(self, prompt: Mapping[str, Any], api: str) -> AsyncIterator[dict[str, Any]]:
-        stream = self._options.stream
+    async def _pieces(self, prompt: Mapping[str, Any], api: str, stream: bool) -> AsyncIterator[dict[str, Any]]:
         path = "/completions" if api == "completions" else "/chat/completions"
         # Packed here: the client's own create() walks through every single id, 10 s of CPU for a million of them.
-        content = json.dumps(self._fields(prompt)).encode()
+        content = json.dumps(self._fields(prompt, stream)).encode()
         options: Any = {"headers": {"Content-Type": "application/json"}}
         if not stream:
             yield _object(await self._client.post(path, cast_to=object, content=content, options=options))
@@ -180,7 +202,7 @@ class Server:
             async for piece in pieces:
                 yield _object(piece)
 
-    def _fields(self, prompt: Mapping[str, Any]) -> dict[str, Any]:
+    def _fields(self, prompt: Mapping[str, Any], stream: bool) -> dict[str, Any]:
         sampling = self._sampling
         fields: dict[str, Any] = {
             "model": self._model,
@@ -188,8 +210,8 @@ class Server:
             "temperature": sampling.temperature,
             "seed": sampling.seed,
             **({"stop": list(sampling.stop)} if sampling.stop else {}),
-            "stream": self._options.stream,
-            **({"stream_options": {"include_usage": True}} if self._options.stream else {}),
+            "stream": stream,
+            **({"stream_options": {"include_usage": True}} if stream else {}),
             **({"cache_salt": self.salt} if self.salt else {}),
             **self._options.body,
             **prompt,

@@ -37,7 +37,7 @@ _LONGEST = 600  # characters of a server's message that are kept
 _TOO_LONG = (
     "context_length_exceeded", "maximum context length", "context length is", "longer than the maximum model length",
     "max_model_len", "too many tokens", "prompt is too long", "exceeds the context", "input is too long",
-    "reduce the length", "context window",
+    "reduce the length", "context window", "exceeds the available context",
 )  # fmt: skip
 _USED_UP = ("insufficient_quota", "billing", "credit balance")
 _BUSY = (503, 529)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from longctx.backends.openai_call import Server
@@ -15,6 +15,8 @@ from longctx.errors import BackendError
 Result = TypeVar("Result")
 _TRIES = 3
 _LONGEST_PAUSE_S = 5.0
+_OF_A_GREETING = ("filtered", "format", "request", "stream")
+"""Kinds of failures that one word with one token for its answer may have, where longer ones have none."""
 
 
 class Survey:
@@ -30,6 +32,9 @@ class Survey:
             rng: spreads calls over time.
         """
         self._options, self._model, self._window, self._rng = options, model, window, rng
+        self._names: dict[
+            str, list[str]
+        ] = {}  # server's address → models that it lists, where this one is not among them
 
     async def look_at(self, server: Server) -> dict[str, Any]:
         """What a server says of the model; nothing where it lists none.
@@ -55,13 +60,17 @@ class Survey:
                 f"{server.url} serves {', '.join(names[:5])}, not {self._model}. Name what it serves with --model, and "
                 "where that is no folder or Hugging Face id, its tokenizer with --tokenizer."
             )
-        length = entry.get("max_model_len")
-        if isinstance(length, int):
-            about["max_model_len"] = length
+        if names and not entry:
+            self._names[server.url] = about["lists"] = names[:5]
+            if len(models) == 1 and models[0].get("owned_by") == "llamacpp":
+                entry = models[0]  # llama.cpp answers to every name with the one model that it has
+        field, length, remedy = _window(entry)
+        if length:
+            about[field] = length
             if length < self._window:
                 raise BackendError(
-                    f"{server.url} holds {length:,} tokens (max_model_len); the longest prompt and its output need "
-                    f"{self._window:,}. `longctx serve` sets the window that a length needs."
+                    f"{server.url} holds {length:,} tokens ({field}); the longest prompt and its output need "
+                    f"{self._window:,}. {remedy}"
                 )
         if entry.get("owned_by"):
             about["owned_by"] = str(entry["owned_by"])
@@ -76,10 +85,21 @@ class Survey:
         if self._options.api != "auto":
             return self._options.api
         try:
-            takes_ids = await self._patiently(server.takes_ids)
+            if await self._patiently(server.takes_ids):
+                return "completions"
         except Failure as failure:
-            raise BackendError(f"{server.url} cannot be used: {failure} ({failure.kind}).") from None
-        return "completions" if takes_ids else "chat"
+            if "HTTP 500" not in str(failure):  # llama-cpp-python fails over ids where others refuse them
+                raise self._unusable(server, failure) from None
+        try:  # whatever was said of ids, the model's name may be wrong as well
+            await self._patiently(server.greet)
+        except Failure as failure:
+            if failure.kind not in _OF_A_GREETING or self._model in str(failure):
+                raise self._unusable(server, failure) from None
+        return "chat"
+
+    def _unusable(self, server: Server, failure: Failure) -> BackendError:
+        listed = f" It lists {', '.join(self._names[server.url])}." if self._names.get(server.url) else ""
+        return BackendError(f"{server.url} cannot be used: {failure} ({failure.kind}).{listed}")
 
     async def _is_below(self, server: Server) -> bool:
         """Whether what is missing at an address is there with the usual end of one."""
@@ -99,3 +119,14 @@ class Survey:
                     raise
                 pause = pause_s(failure, attempt, self._options.backoff, self._rng)
                 await asyncio.sleep(min(pause, _LONGEST_PAUSE_S))
+
+
+def _window(entry: Mapping[str, Any]) -> tuple[str, int, str]:
+    """The field that says how many tokens one sample may have, their number (0: not said), and how to have more."""
+    length = entry.get("max_model_len")
+    if isinstance(length, int):
+        return "max_model_len", length, "`longctx serve` sets the window that a length needs."
+    meta = entry.get("meta")
+    slot = meta.get("n_ctx") if isinstance(meta, Mapping) else None
+    more = "llama.cpp divides its --ctx-size by the number of its slots, --parallel."
+    return "n_ctx", slot if isinstance(slot, int) else 0, more

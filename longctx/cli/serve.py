@@ -149,7 +149,8 @@ def _look_at(url: str, model: str, window: int, api_key_env: str | None) -> dict
         "base_url": server["base_url"],
         "model": model,
         "lists_models": server.get("lists_models", True),
-        "max_model_len": server.get("max_model_len"),
+        "lists": server.get("lists", []),
+        "max_model_len": server.get("max_model_len", server.get("n_ctx")),
         "api": described["api"],
     }
 
@@ -158,7 +159,9 @@ def _attached(about: dict[str, Any], model: str) -> str:
     window = about["max_model_len"]
     holds = f"its window is {window:,} tokens" if window else "it does not say how long its window is"
     ids = "it takes token ids" if about["api"] == "completions" else "it takes messages, not token ids"
-    serves = f"serves {model}" if about["lists_models"] else f"lists no models, and the first call will show {model}"
+    serves = f"serves {model}"
+    if not about["lists_models"] or about["lists"]:  # it was asked one word under that name
+        serves = f"lists {', '.join(about['lists']) or 'no models'} and answers to {model}"
     return f"{about['base_url']} {serves}: {holds}, {ids}.\n{_next(about)}"
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEFT, RIGHT, TOP, BOTTOM = 1.05, 2.0, 1.2, 0.9  # inches around what is drawn: labels, margins and title, legend
 DPI = 160
+_CSS_DPI = 96  # pixels that a browser takes for an inch; what is drawn has more, for sharp screens and for print
 NAME = 36  # characters of a model's name in a title
 KINDS = ("png", "svg", "pdf")
 
@@ -31,15 +32,15 @@ KINDS = ("png", "svg", "pdf")
 class Drawing(Axes):
     """Axes that show their figure when they are a notebook cell's last line, without pyplot."""
 
-    def _repr_png_(self) -> bytes:
-        return render(self.get_figure(root=True), "png")
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return on_screen(self)
 
 
 class Sheet(Figure):
     """A figure of several axes that shows itself when it is a notebook cell's last line, without pyplot."""
 
-    def _repr_png_(self) -> bytes:
-        return render(self, "png")
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        return on_screen(self)
 
 
 def style() -> AbstractContextManager[None]:
@@ -150,3 +151,10 @@ def render(figure: Any, kind: str) -> bytes:
     with style():
         root.savefig(out, format=kind, dpi=DPI, metadata=_UNSTABLE[kind], bbox_inches="tight", pad_inches=0.15)
     return out.getvalue()
+
+
+def on_screen(figure: Any) -> tuple[bytes, dict[str, int]]:
+    """A figure as PNG, and its width in CSS pixels on a screen: without it, a notebook shows it too large."""
+    image = render(figure, "png")
+    pixels = int.from_bytes(image[16:20])  # of the PNG's first chunk
+    return image, {"width": round(pixels * _CSS_DPI / DPI)}
