@@ -32,9 +32,7 @@ class Survey:
             rng: spreads calls over time.
         """
         self._options, self._model, self._window, self._rng = options, model, window, rng
-        self._names: dict[
-            str, list[str]
-        ] = {}  # server's address → models that it lists, where this one is not among them
+        self._names: dict[str, list[str]] = {}  # server's address → what it lists, where this model is not among it
 
     async def look_at(self, server: Server) -> dict[str, Any]:
         """What a server says of the model; nothing where it lists none.
