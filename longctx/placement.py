@@ -20,6 +20,7 @@ Reals = npt.NDArray[np.float64]
 
 _STACKED = 4  # distractors that may stand one behind another where there are not enough places
 _TOLERANCE = 0.025  # share of the haystack by which a needle may miss its depth for a better boundary
+_NEAR = 128  # tokens by which a distractor of a nested haystack may miss its place for a better boundary
 _TOLERANCE_TOKENS = 64  # the same in tokens, for short haystacks
 
 
@@ -144,7 +145,9 @@ def scatter(places: Places, count: int, rng: random.Random, boundary: Boundary, 
 def spread(places: Places, sizes: Sequence[float], spacing: float, rng: random.Random, boundary: Boundary) -> list[int]:
     """A place for each distractor of a nested haystack: the first ones stand as in any longer haystack.
 
-    One in every stretch of `spacing` tokens, drawn uniformly within it; distractors count as tokens too.
+    One in every stretch of `spacing` tokens, drawn uniformly within it; distractors count as tokens too. Each stands at
+    the best boundary within `_NEAR` tokens, or at the next that is good: what decides is near by, and so the same in a
+    longer haystack.
 
     Args:
         places: of the filler.
@@ -156,14 +159,23 @@ def spread(places: Places, sizes: Sequence[float], spacing: float, rng: random.R
     Returns:
         Indices into `places`, rising; the number of places is behind all filler. Several may share one.
     """
-    fitting = (np.flatnonzero(wanted[places.rank]) for wanted in _WANTED[boundary])
-    allowed = next((found for found in fitting if len(found) >= len(sizes)), np.arange(len(places.token)))
-    tokens, before, chosen = places.token[allowed], 0.0, []
+    *steps, anywhere = (np.flatnonzero(step[places.rank]) for step in _WANTED[boundary])
+    good = steps[-1] if len(steps[-1]) else anywhere
+    before, chosen = 0.0, []
     for index, size in enumerate(sizes):
-        at = int(np.searchsorted(tokens, (index + rng.random()) * spacing - before))
-        chosen.append(int(allowed[at]) if at < len(allowed) else len(places.token))
+        wanted = (index + rng.random()) * spacing - before
+        spots = (_following(places, step, wanted) for step in steps)
+        near = (spot for spot in spots if spot < len(places.token) and places.token[spot] - wanted <= _NEAR)
+        spot = next(near, None)
+        chosen.append(_following(places, good, wanted) if spot is None else spot)
         before += size
     return chosen
+
+
+def _following(places: Places, allowed: npt.NDArray[np.int64], wanted: float) -> int:
+    """The first of the allowed places that has `wanted` tokens before it; the number of places where none has."""
+    at = int(np.searchsorted(places.token[allowed], wanted))
+    return int(allowed[at]) if at < len(allowed) else len(places.token)
 
 
 def beside(

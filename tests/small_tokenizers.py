@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import math
 import random
+from collections import Counter
 from functools import cache
 from typing import Any
 
@@ -83,16 +85,41 @@ def gpt2_like() -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer)
 
 
+def words_of(tokenizer: Tokenizer) -> Counter[str]:
+    """Words of the training text as a tokenizer's model would see them."""
+    split, normalise = tokenizer.pre_tokenizer.pre_tokenize_str, tokenizer.normalizer.normalize_str
+    return Counter(word for text in training_text() for word, _ in split(normalise(text)))
+
+
+def pieces_of(words: Counter[str], mark: str = "") -> Counter[str]:
+    """Parts of two to eight letters; a mark is put in front of those that do not begin a word."""
+    pieces: Counter[str] = Counter()
+    for word, count in words.items():
+        for begin in range(len(word)):
+            for end in range(begin + 2, min(len(word), begin + 8) + 1):
+                pieces[(mark if begin else "") + word[begin:end]] += count
+    return pieces
+
+
+def commonest(pieces: Counter[str], most: int) -> Counter[str]:
+    """Those that save most letters. The trainers of Unigram and WordPiece give another vocabulary each time."""
+    ordered = sorted(pieces, key=lambda piece: (-pieces[piece] * len(piece), piece))
+    return Counter({piece: pieces[piece] for piece in ordered[:most]})
+
+
 def unigram() -> Any:
     """SentencePiece Unigram as in T5: blanks collapse, words are marked in front, an end mark behind, no template."""
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=1200, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", show_progress=False
-    )
-    tokenizer.train_from_iterator(training_text(), trainer)
+    words = words_of(tokenizer)
+    letters = Counter(letter for word in words.elements() for letter in word)
+    parts = letters | commonest(pieces_of(words), 1000)
+    special = ["<pad>", "</s>", "<unk>"]
+    scored = [(part, math.log(count / letters.total())) for part, count in sorted(parts.items())]
+    tokenizer.model = models.Unigram([*((name, 0.0) for name in special), *scored], unk_id=2)
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="$A </s>", special_tokens=[("</s>", tokenizer.token_to_id("</s>"))]
     )
@@ -127,8 +154,12 @@ def wordpiece() -> Any:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    trainer = trainers.WordPieceTrainer(vocab_size=1500, special_tokens=special, show_progress=False)
-    tokenizer.train_from_iterator(training_text(), trainer)
+    words = words_of(tokenizer)
+    heads = {letter for word in words for letter in word}
+    tails = {f"##{letter}" for letter in heads}
+    vocabulary = [*special, *sorted(heads), *sorted(tails), *sorted(commonest(pieces_of(words, "##"), 1200))]
+    tokenizer.model = models.WordPiece({piece: number for number, piece in enumerate(vocabulary)}, unk_token="[UNK]")
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
 
