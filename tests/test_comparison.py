@@ -94,6 +94,7 @@ def test_the_browser_has_both_answers_of_what_flipped(compared: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_equal_runs_have_a_page_too(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / name, [1024], [0.5], 2) for name in "ab"]
     page, [pair] = report.write_comparison(runs, tmp_path / "out.html")
@@ -109,6 +110,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         report.write_comparison(runs)
 
 
+@pytest.mark.slow
 def test_command(tmp_path: Path) -> None:
     runs = two(tmp_path)
     done = CliRunner().invoke(group, ["compare", *map(str, runs), "--json"], catch_exceptions=False)

@@ -347,6 +347,7 @@ def test_what_inspect_ai_dumps_comes_back_as_it_was(longctx: Run, ours: list[dic
     assert lines("back.jsonl") == ours
 
 
+@pytest.mark.slow
 def test_a_run_over_a_file_is_resumed_and_reported(longctx: Run, ours: list[dict[str, Any]], chat: str) -> None:
     arguments = ("run", "--from", "ours.jsonl", "--tokenizer", chat, "--backend", "oracle", "--json")
     assert longctx(*arguments, "--out", "r")[0] == 0

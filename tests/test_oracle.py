@@ -55,7 +55,9 @@ def check(task: Task, source: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("source", SHIPPED)
-@pytest.mark.parametrize("name", sorted(TASKS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "mined")) for name in sorted(TASKS)]
+)
 def test_the_reader_answers_over_shipped_corpora_and_is_lost_without_the_needle(name: str, source: str) -> None:
     check(TASKS[name], source, sorted(SHIPPED).index(source))
 

@@ -31,7 +31,7 @@ from longctx.types import Cell, Sample
 DEPTHS = (0.0, 0.2, 0.5, 0.8, 1.0)
 NAME = "for-haystacks"
 TASKS = find_tasks()
-IN_DETAIL = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+IN_DETAIL = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @cache
@@ -158,6 +158,7 @@ def test_nested_haystacks_begin_alike_up_to_what_is_asked_about(
     assert alike >= samples[0].metadata["haystack_at"] + min([*moved, end]) - 20
 
 
+@pytest.mark.slow
 @IN_DETAIL
 @given(kind=kinds, cell=cells())
 def test_spans_are_where_the_inserted_text_is(kind: str, cell: Cell) -> None:

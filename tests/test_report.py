@@ -401,6 +401,7 @@ def test_report_command_prints_map_and_paths(tmp_path: Path) -> None:
     assert "\x1b" not in result.output
 
 
+@pytest.mark.slow
 def test_report_command_prints_one_json_document(tmp_path: Path) -> None:
     runs = [
         make_run(tmp_path / name, [1024], [0.5], n=4, answer=lambda n, d, i: RIGHT if i else WRONG) for name in "ab"
@@ -585,7 +586,7 @@ def test_the_cache_is_warned_of(tmp_path: Path) -> None:
 
 
 def test_effects_and_tests_stand_on_the_page(tmp_path: Path) -> None:
-    frame = answers(lambda length, *_: 0.9 if length < 2048 else 0.1, densities=(0.0, 4.0), n=12)
+    frame = answers(lambda length, *_: 0.9 if length < 2048 else 0.1, densities=(0.0, 4.0), n=6)
     found = dict(exhibits.tests(frame.assign(n_distractors=1), 0.5))
     effective = found["Effective length, tokens"].set_index("rule")
     assert effective.loc["the asked accuracy", "longest tested length"] == "1,024"

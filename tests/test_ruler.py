@@ -387,6 +387,7 @@ def test_rulers_table_as_published(
     assert (found.mean, found.inc, found.dec) == pytest.approx((mean, inc, dec), abs=0.11)
 
 
+@pytest.mark.slow
 def test_a_run_of_the_thirteen_ends_with_their_table(tmp_path: Path) -> None:
     from longctx.cli.run import _text
     from longctx.run import Summary

@@ -173,7 +173,7 @@ def test_help_has_an_example(longctx: World) -> None:
     assert code == 0 and "longctx run demo" in out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path, how: signal.Signals) -> None:
     env = os.environ | {"PYTHONPATH": str(Path(toy.__file__).parents[1])}
     command = [sys.executable, toy.__file__, "longctx"]

@@ -85,6 +85,7 @@ def test_a_server_that_ends_is_quoted_and_its_rest_is_ended(tmp_path: Path, monk
     assert not alive(int((tmp_path / "child").read_text()))
 
 
+@pytest.mark.slow
 def test_waiting_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "_ENDING_S", 0.5)
     monkeypatch.setattr(serving, "_healthy", lambda root: False)

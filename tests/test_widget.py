@@ -51,6 +51,7 @@ def test_controls_change_the_figure(frame: pd.DataFrame) -> None:
     assert shown(turned) == words(figures.heatmap(part))
 
 
+@pytest.mark.slow
 def test_the_threshold_moves_the_hatch(frame: pd.DataFrame) -> None:
     turned = widget.turn(frame)
     hatches = {}
@@ -74,6 +75,7 @@ def test_what_was_not_asked_is_said(frame: pd.DataFrame) -> None:
     assert turned._words.layout.display == "none"
 
 
+@pytest.mark.slow
 def test_what_is_chosen_is_always_shown(frame: pd.DataFrame) -> None:
     turned = widget.turn(frame)
     for control in (turned.task, turned.density):
