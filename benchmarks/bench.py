@@ -21,7 +21,7 @@ RUNS = 7
 TASKS = (
     "niah_multikey", "niah_multiquery", "grounded", "aggregate_sum", "graph_bfs",
     "ruler_niah_single_1", "ruler_niah_single_2",
-    "ruler_niah_multikey_2", "ruler_vt", "ruler_cwe", "ruler_fwe", "ruler_qa_1",
+    "ruler_niah_multikey_2", "ruler_vt", "ruler_cwe", "ruler_fwe",
 )  # fmt: skip
 
 
@@ -181,6 +181,7 @@ def main() -> None:
         *((build, (task, LENGTH)) for task in TASKS),
         (build, ("latent", LENGTH, 5.0)),
         (build, ("trace", LENGTH, 0.0, (("chains", 4), ("hops", 4)))),
+        (build, ("ruler_qa_1", LENGTH, 0.0, (), 10)),
         (build, ("mrcr", LENGTH, 0.0, (("needles", 8),), 50)),
         (stream, (options.samples,)),
         (encode, ()),
