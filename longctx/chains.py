@@ -47,7 +47,7 @@ def chain(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str
         marks: (2n - 1,) texts between them.
         ends: characters with which the first piece of each pair may end, where these are known.
     """
-    if (blocks := _blocks_of(seams, marks, ends)) and (made := blocks.chain(pieces)):
+    if (blocks := _blocks_of(seams, marks, ends)) and (made := blocks.chain(seams, pieces)):
         return made
     parts = [part for piece, mark in zip(pieces, [*marks, ""], strict=True) for part in (piece, mark)]
     ids, starts = gather(seams.splice(parts))
@@ -60,7 +60,7 @@ def chain(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str
 def sizes(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str = "") -> list[int] | None:
     """How many tokens each pair of pieces adds to a chain with its marks; None where that depends on its neighbours."""
     blocks = _blocks_of(seams, marks, ends)
-    found = blocks.of(pieces) if blocks else None
+    found = blocks.of(seams, pieces) if blocks else None
     if found is None:
         return None
     return [len(first.ids) + len(second.ids) for first, second in zip(found[::2], found[1::2], strict=True)]
@@ -72,7 +72,7 @@ def _blocks_of(seams: Seams, marks: Sequence[str], ends: str) -> _Blocks | None:
         return None
     known, key = _known.setdefault(seams, {}), (*inner, *outer, ends)
     if key not in known:
-        known[key] = _Blocks(seams, *key)
+        known[key] = _Blocks(seams.tokenizer, *key)
     return known[key]
 
 
@@ -88,34 +88,36 @@ class _Block:
 class _Blocks:
     """Blocks of the pieces that stood between two marks so far."""
 
-    def __init__(self, seams: Seams, inner: str, outer: str, ends: str) -> None:
-        self._seams = seams
+    def __init__(self, tokenizer: Tokenizer, inner: str, outer: str, ends: str) -> None:
         self._inner, self._outer = inner, outer
-        cuts = _border(seams.tokenizer, inner, ends), _border(seams.tokenizer, outer, "")
+        cuts = _border(tokenizer, inner, ends), _border(tokenizer, outer, "")
         self._possible = min(cuts) >= 0
         self._cuts = [len(mark[: max(0, cut)].encode()) for mark, cut in zip((inner, outer), cuts, strict=True)]
         self._sizes = [len(inner.encode()), len(outer.encode())]
         self._blocks: tuple[dict[Piece, _Block], dict[Piece, _Block]] = {}, {}
         self._tokens, self._tried = 0, False
 
-    def of(self, pieces: Sequence[Piece]) -> list[_Block] | None:
-        """The block of each piece; None where a token may reach over their borders."""
+    def of(self, seams: Seams, pieces: Sequence[Piece]) -> list[_Block] | None:
+        """The block of each piece; None where a token may reach over their borders.
+
+        Seams are handed over each time: blocks that held them would keep a corpus that nobody else has any more.
+        """
         if not self._possible:
             return None
         pairs = list(zip(pieces[::2], pieces[1::2], strict=True))
         try:
             return self._look_up(pairs)
         except KeyError:
-            self._possible = self._learn(pairs)
+            self._possible = self._learn(seams, pairs)
         return self._look_up(pairs) if self._possible else None
 
     def _look_up(self, pairs: Sequence[tuple[Piece, Piece]]) -> list[_Block]:
         firsts, seconds = self._blocks
         return [block for one, other in pairs for block in (firsts[one], seconds[other])]
 
-    def chain(self, pieces: Sequence[Piece]) -> Chain | None:
+    def chain(self, seams: Seams, pieces: Sequence[Piece]) -> Chain | None:
         """The blocks of these pieces put together; None where there are none."""
-        blocks = self.of(pieces)
+        blocks = self.of(seams, pieces)
         if blocks is None:
             return None
         at = list(accumulate([len(block.raw) for block in blocks], initial=0))
@@ -127,7 +129,7 @@ class _Blocks:
         ]
         return Chain(_joined(blocks, at), spans)
 
-    def _learn(self, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
+    def _learn(self, seams: Seams, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
         """Remember the blocks of these pairs; False where one does not begin with a token of its own."""
         firsts, seconds = self._blocks
         if self._tokens > _MOST:
@@ -138,9 +140,9 @@ class _Blocks:
         pairs = list(fresh)
         inner, outer = self._inner, self._outer
         parts: list[Piece] = [outer, *(part for first, second in pairs for part in (first, inner, second, outer))]
-        raw = b"".join(sized := [_raw(self._seams, part) for part in parts])
+        raw = b"".join(sized := [_raw(seams, part) for part in parts])
         at = list(accumulate(map(len, sized), initial=0))
-        ids, starts = gather(self._seams.splice(parts))
+        ids, starts = gather(seams.splice(parts))
         borders = [place + self._cuts[(1 + index) % 2] for index, place in enumerate(at[:-1:2])]
         tokens = starts.searchsorted(borders)
         begun = tokens[tokens < len(ids)]
@@ -151,9 +153,9 @@ class _Blocks:
             block = _Block(raw[begin:end], ids[first:last].copy(), (starts[first:last] - begin).astype(np.int32))
             self._blocks[index % 2][piece] = block
         self._tokens += len(ids)
-        return self._tried or self._try(pairs[:_TRIED])
+        return self._tried or self._try(seams.tokenizer, pairs[:_TRIED])
 
-    def _try(self, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
+    def _try(self, tokenizer: Tokenizer, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
         """Encode blocks in another order as one text, and see whether they keep their tokens."""
         firsts, seconds = self._blocks
         self._tried = True
@@ -164,7 +166,7 @@ class _Blocks:
         joined = _joined(blocks, list(accumulate((len(block.raw) for block in blocks), initial=0)))
         outer = self._outer.encode()
         head, tail = outer[: self._cuts[1]], outer[self._cuts[1] :]
-        whole = self._seams.tokenizer.encode((head + joined.text.tobytes() + tail).decode("utf-8"))
+        whole = tokenizer.encode((head + joined.text.tobytes() + tail).decode("utf-8"))
         first, last = whole.starts.searchsorted([len(head), len(head) + len(joined.text)])
         return np.array_equal(whole.ids[first:last], joined.ids) and np.array_equal(
             whole.starts[first:last] - len(head), joined.starts

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import string
+import weakref
 from functools import cache
 from itertools import accumulate
 
@@ -84,6 +86,15 @@ def test_pieces_are_encoded_once_whatever_their_neighbours(
     monkeypatch.setattr(own, "splice", None)
     again = chain(own, [*flat[20:], *flat[:20]], around, ends=string.digits)
     assert sorted(again.store.ids.tolist()) == sorted(first.store.ids.tolist())
+
+
+def test_a_store_that_nobody_has_any_more_is_not_kept() -> None:
+    own = Seams(seams("llama3-like").store, tokenizer("llama3-like"))
+    held = weakref.ref(own)
+    assert sizes(own, ["1", "one", "2", "two"], [":\n", "\n\nDocument ", ":\n"], ends=string.digits)
+    del own
+    gc.collect()
+    assert held() is None
 
 
 def test_where_marks_differ_nothing_is_remembered() -> None:

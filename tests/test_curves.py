@@ -52,6 +52,7 @@ def texts_of(ax: Axes) -> list[Text]:
     return [text for text in found if text.get_visible()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [figures.length_curves, figures.density_lines, figures.outcome_areas, figures.density_map, figures.spending_curve,

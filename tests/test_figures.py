@@ -169,6 +169,7 @@ def overlaps(texts: list[Text], figure: Figure) -> list[tuple[str, str]]:
     return [(texts[first].get_text(), texts[second].get_text()) for first, second in pairs]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("across", "down"),
     [(1, 1), (4, 5), (12, 11), pytest.param(30, 40, marks=pytest.mark.slow), (40, 1), (1, 40), (120, 3)],
@@ -231,6 +232,7 @@ def test_nothing_to_draw_is_said(load: Load) -> None:
     assert "no heatmap" in text_heatmap(frame)
 
 
+@pytest.mark.slow
 def test_files_are_the_same_bytes_each_time(load: Load, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -81,6 +81,7 @@ def number(cell: str) -> int:
 # What holds for all
 
 
+@pytest.mark.slow
 @every_maker
 def test_the_same_bytes_in_another_process_and_order(maker: str) -> None:
     script = (
@@ -101,6 +102,7 @@ def test_draws_are_those_of_every_python_version() -> None:
     assert "".join(dice.shuffled("abcdef")) == "dbfcae"
 
 
+@pytest.mark.slow
 @every_maker
 def test_no_paragraph_twice(maker: str) -> None:
     assert repeated(maker, 500_000, seed=2) == []
@@ -124,6 +126,7 @@ def test_paths_are_distinct_and_formats_named(maker: str) -> None:
     assert {document.format for document in documents(maker, 400_000)} == {module.FORMAT}
 
 
+@pytest.mark.slow
 @every_prose_maker
 def test_sizes(maker: str) -> None:
     low, high = (3_000, 15_000) if maker == "support" else (10_000, 60_000)

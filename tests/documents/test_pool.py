@@ -60,6 +60,7 @@ def fine(worker: Worker) -> bool:
     return worker.read(b"fine", "a.txt") == Reading("read", "", "text", "fine")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
