@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from longctx.borders import apart
 from longctx.encoded import TextStore, gather
-from longctx.seams import Piece, Seams
+from longctx.seams import Piece, Seams, raw
 from longctx.tokens import Offsets, Tokenizer
 from longctx.types import Ids
 
@@ -51,9 +51,9 @@ def chain(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str
         return made
     parts = [part for piece, mark in zip(pieces, [*marks, ""], strict=True) for part in (piece, mark)]
     ids, starts = gather(seams.splice(parts))
-    raw = [_raw(seams, part) for part in parts]
-    at = list(accumulate(map(len, raw), initial=0))
-    text = np.frombuffer(b"".join(raw), np.uint8)
+    texts = [raw(seams.store, part) for part in parts]
+    at = list(accumulate(map(len, texts), initial=0))
+    text = np.frombuffer(b"".join(texts), np.uint8)
     return Chain(TextStore(text, ids, starts), list(zip(at[:-1:2], at[1::2], strict=True)))
 
 
@@ -140,17 +140,17 @@ class _Blocks:
         pairs = list(fresh)
         inner, outer = self._inner, self._outer
         parts: list[Piece] = [outer, *(part for first, second in pairs for part in (first, inner, second, outer))]
-        raw = b"".join(sized := [_raw(seams, part) for part in parts])
-        at = list(accumulate(map(len, sized), initial=0))
+        whole = b"".join(texts := [raw(seams.store, part) for part in parts])
+        at = list(accumulate(map(len, texts), initial=0))
         ids, starts = gather(seams.splice(parts))
         borders = [place + self._cuts[(1 + index) % 2] for index, place in enumerate(at[:-1:2])]
         tokens = starts.searchsorted(borders)
         begun = tokens[tokens < len(ids)]
-        if np.any(starts[begun] != borders[: len(begun)]) or np.any(np.array(borders[len(begun) :]) != len(raw)):
+        if np.any(starts[begun] != borders[: len(begun)]) or np.any(np.array(borders[len(begun) :]) != len(whole)):
             return False
         for index, piece in enumerate(part for pair in pairs for part in pair):
             (begin, end), (first, last) = borders[index : index + 2], tokens[index : index + 2]
-            block = _Block(raw[begin:end], ids[first:last].copy(), (starts[first:last] - begin).astype(np.int32))
+            block = _Block(whole[begin:end], ids[first:last].copy(), (starts[first:last] - begin).astype(np.int32))
             self._blocks[index % 2][piece] = block
         self._tokens += len(ids)
         return self._tried or self._try(seams.tokenizer, pairs[:_TRIED])
@@ -189,9 +189,5 @@ def _joined(blocks: Sequence[_Block], at: Sequence[int]) -> TextStore:
     counts = [len(block.ids) for block in blocks]
     starts: Offsets = np.concatenate([block.starts for block in blocks], dtype=np.int64)
     starts += np.repeat(np.array(at[: len(counts)], np.int64), counts)
-    raw = b"".join([block.raw for block in blocks])
-    return TextStore(np.frombuffer(raw, np.uint8), np.concatenate([block.ids for block in blocks]), starts)
-
-
-def _raw(seams: Seams, piece: Piece) -> bytes:
-    return piece.encode() if isinstance(piece, str) else seams.store.text[piece.begin : piece.end].tobytes()
+    text = np.frombuffer(b"".join([block.raw for block in blocks]), np.uint8)
+    return TextStore(text, np.concatenate([block.ids for block in blocks]), starts)

@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 
 from longctx.agreement import Store
-from longctx.seams import Piece, Run, Seams, Slice
+from longctx.seams import Piece, Run, Seams, Slice, raw
 from longctx.types import Ids, Place, Span
 
 Missing = Callable[[Sequence[Piece]], int]  # closing pieces → tokens that are missing still, negative: too many
@@ -162,8 +162,8 @@ def finish(
     inner = [*first, *closing, *second]
     owners = [*pieces.owners[: len(first)], *[None] * len(closing), *pieces.owners[len(first) :]]
     tokens = _Tokens(seams.splice([head, *inner, tail]))
-    raw = [_raw(seams.store, piece) for piece in (head, *inner, tail)]
-    offsets = list(accumulate(map(len, raw), initial=0))
+    texts = [raw(seams.store, piece) for piece in (head, *inner, tail)]
+    offsets = list(accumulate(map(len, texts), initial=0))
     at, end = tokens.holding(offsets[1]), tokens.behind(offsets[-2])
     spans: dict[int, Span] = {}
     for position, owner in enumerate(owners, start=1):
@@ -173,7 +173,7 @@ def finish(
             spans[owner] = Span(
                 insert.text, insert.value, begin - at, behind - at, insert.tier, place.file, place.page, place.line
             )
-    whole = b"".join(raw)
+    whole = b"".join(texts)
     prompt = whole.decode("utf-8")
     return Haystack(
         prompt,
@@ -183,13 +183,9 @@ def finish(
         at + seams.tokenizer.affix_counts[0],
         end - at,
         [spans[index] for index in range(len(inserts))],
-        b"".join(_raw(seams.store, piece) for piece in closing).decode("utf-8"),
+        b"".join(raw(seams.store, piece) for piece in closing).decode("utf-8"),
         "".join(piece for piece, owner in zip(inner, owners, strict=True) if owner is None and isinstance(piece, str)),
     )
-
-
-def _raw(store: Store, piece: Piece) -> bytes | memoryview:
-    return piece.encode() if isinstance(piece, str) else store.text[piece.begin : piece.end].data
 
 
 class _Tokens:

@@ -54,6 +54,11 @@ def decode(store: Store, piece: Piece) -> str:
     return store.text[piece.begin : piece.end].tobytes().decode("utf-8")
 
 
+def raw(store: Store, piece: Piece) -> bytes | memoryview:
+    """Text of a piece in UTF-8; that of a slice is not copied."""
+    return piece.encode() if isinstance(piece, str) else store.text[piece.begin : piece.end].data
+
+
 def splice(store: Store, pieces: Sequence[Piece], tokenizer: Tokenizer) -> list[Run]:
     """Tokens of the pieces' joined text, as runs in order."""
     return Seams(store, tokenizer).splice(pieces)
