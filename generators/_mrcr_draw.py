@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import chain
+
+import numpy as np
 
 from longctx.corpus import Corpus
 from longctx.errors import ImpossibleSample
@@ -17,6 +20,8 @@ from ._mrcr_requests import NEEDLE, Pool
 _ENOUGH = 4  # topics with enough passages: beside as many, terms are not needed
 _ALIKE = 0.9  # from here on two passages cannot be told apart
 _GROUPS = 60  # tried before giving up
+MARKS = 10  # about as many tokens a template puts around the two messages of a round
+_SPARE = 2  # times as many tokens of passages as a conversation takes are drawn from in a corpus that grows
 _OPENING = 80  # characters by which an answer is recognised
 _UNIT = re.compile(r"[\u3400-\u9fff]|\w+")
 
@@ -99,18 +104,31 @@ def order_fillers(
     taken: Iterable[Passage],
     request: str,
     first: Passage | None,
+    tokens: int,
     rng: random.Random,
-) -> Iterator[tuple[Passage, str]]:
-    """All other passages in the order in which they are taken, each with a request that is not `request`.
+) -> list[tuple[Passage, str]]:
+    """Other passages in the order in which they are taken, each with a request that is not `request`.
 
     Each part of a mixed corpus comes in by its share. Requests recur only where passages run out of terms.
+
+    Args:
+        pool: the corpus's.
+        shares: of its parts.
+        taken: passages that stand in the conversation already.
+        request: what these answer.
+        first: one that comes first.
+        tokens: how many all together must have at least, if there are so many.
+        rng: draws.
     """
     begin = [] if first is None else [pool.numbers[id(first)]]
     own = {*begin, *(pool.numbers[id(passage)] for passage in taken)}
-    queues = [(number for number in _shuffled(members, rng) if number not in own) for members in pool.sections]
-    used = {request}
-    for number in chain(begin, _dealt(pool, queues, shares)):
-        possible = pool.requests[number]
+    reached = pool.reach(_SPARE * tokens)
+    queues = [_shuffled(members[: bisect_left(members, reached)], rng) for members in pool.sections]
+    used, order, size = {request}, list[tuple[Passage, str]](), 0
+    for number in chain(begin, (number for number in _dealt(pool, queues, shares) if number not in own)):
+        if size >= tokens:
+            break
+        possible = pool.requests(number)
         for wording in possible:
             if wording not in used:
                 break
@@ -118,16 +136,16 @@ def order_fillers(
             wording = next((one for one in possible if one != request), "")
         if wording:
             used.add(wording)
-            yield pool.passages[number], wording
+            passage = pool.passages[number]
+            order.append((passage, wording))
+            size += passage.tokens + MARKS
+    return order
 
 
 def _shuffled(members: Sequence[int], rng: random.Random) -> Iterator[int]:
-    """All of them in an order that is drawn as far as it is read (Fisher and Yates)."""
-    left = list(members)
-    while left:
-        at = int(rng.random() * len(left))
-        left[at], left[-1] = left[-1], left[at]
-        yield left.pop()
+    """All of them in an order that is drawn."""
+    drawn = np.frombuffer(rng.randbytes(8 * len(members)), "<u8")
+    return iter(np.array(members, np.int64)[np.argsort(drawn, kind="stable")].tolist())
 
 
 def _dealt(pool: Pool, queues: Sequence[Iterator[int]], shares: Sequence[float]) -> Iterator[int]:

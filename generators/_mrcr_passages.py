@@ -23,6 +23,7 @@ _FULL = 160  # tokens from which on a passage ends with its paragraph
 _PIECE = 240  # tokens of a piece of what is too long
 _LETTERS = 0.6  # share of letters in what counts as prose
 _HEADING_WORDS = 9  # of a heading at most
+_END = 200  # characters of either end by which passages are taken for the same
 
 _NUMBER = (
     r"(?:(?:Section|SECTION|Article|ARTICLE|Item|ITEM|Note|NOTE)\s+)?"
@@ -53,7 +54,9 @@ _SMALL = re.compile(
 _BLANK = re.compile(r"\n[ \t\u00a0\r]*(?:\n[ \t\u00a0\r]*)+")
 _ENDS = re.compile(r"[.!?:;。！？：；…][\"'”’»)\]」』）*_]*$")
 _ITEM = re.compile(r"^\s*(?:[-*•–§]|\(\w{1,4}\)|\w{1,3}[.)])\s")
-_NO_PROSE = re.compile(r"</?[a-zA-Z][^>]*>| \||^\||[-=_*.]{5,}|^\w+:\s|^(?:User|Assistant):|<\|", re.MULTILINE)
+_TAG = re.compile(r"</?[a-zA-Z][^>]*>|<\|")
+_RULE = re.compile(r"[-=_*.]{5,}")
+_FIELD = re.compile(r"\||\w+:\s|(?:User|Assistant):")  # at the beginning of a line
 _HAN_NUMBER = re.compile(r"^第[一二三四五六七八九十百千零〇\d]+[编章节条部分款]\s*")
 _LABEL = re.compile(r"\*{1,2}[^\n*]{4,120}\*{1,2}")  # who wrote the next paragraph of a ticket, and when
 _CAPITALS = 0.4  # share of letters from which on a text is a title page
@@ -94,21 +97,25 @@ class Passage:
     title: str
 
 
-def find_passages(corpus: Corpus) -> list[Passage]:
-    """All passages of a corpus, in order; they do not overlap, and none has the text of another."""
+def find_passages(corpus: Corpus) -> Iterator[list[Passage]]:
+    """The passages of each document, cut when they are asked for; they do not overlap, and none has another's text."""
     seen: set[str] = set()
-    found: list[Passage] = []
     for index, stretch in enumerate(corpus.documents):
         section = _section_of(corpus, stretch)
         if section is None:
             continue
         cutter = _Cutter(corpus, stretch, index, section)
+        found: list[Passage] = []
         for passage in cutter.code() if stretch.format == "code" else cutter.prose():
-            key = "".join(filter(str.isalnum, passage.text.casefold()))
-            if key[:160] not in seen and key[-160:] not in seen:
-                seen |= {key[:160], key[-160:]}
+            ends = {_key(passage.text[:_END]), _key(passage.text[-_END:])}
+            if seen.isdisjoint(ends):
+                seen |= ends
                 found.append(passage)
-    return found
+        yield found
+
+
+def _key(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _section_of(corpus: Corpus, stretch: Stretch) -> int | None:
@@ -136,7 +143,7 @@ class _Cutter:
         return self.stretch.begin + (at if self._bytes is None else int(self._bytes[at]))
 
     def _tokens(self, begin: int, end: int) -> int:
-        first, last = np.searchsorted(self.corpus.starts, (begin, end))
+        first, last = self.corpus.starts.searchsorted((begin, end))
         return int(last - first)
 
     def _passage(self, begin: int, end: int, heading: str, kind: str = "prose") -> Iterator[Passage]:
@@ -298,7 +305,11 @@ def _is_prose(text: str, goes_on: bool) -> bool:
     if not text:
         return False
     letters = sum(map(str.isalpha, text))
-    if letters < _LETTERS * len(text) or sum(map(str.isupper, text)) > _CAPITALS * letters or _NO_PROSE.search(text):
+    if letters < _LETTERS * len(text) or sum(map(str.isupper, text)) > _CAPITALS * letters:
+        return False
+    if " |" in text or "<" in text and _TAG.search(text) or _RULE.search(text):
+        return False
+    if any(map(_FIELD.match, text.split("\n"))):
         return False
     if goes_on and _ITEM.match(text):
         return True

@@ -6,16 +6,17 @@ import math
 import re
 import tomllib
 import zlib
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from longctx.conversation import is_clean
 from longctx.corpus import Corpus
+from longctx.tokens import Tokenizer
 
 from ._mrcr_passages import Passage, find_passages
 
@@ -49,13 +50,11 @@ def wordings() -> dict[str, Any]:
         return tomllib.load(file)
 
 
-@dataclass(slots=True, eq=False)
 class Pool:
-    """The passages of a corpus with what asks for each.
+    """The passages of a corpus with what asks for each, cut and worded as far as anybody asked for them.
 
     Attributes:
-        passages: all, in the documents' order.
-        requests: for each, requests that fit it, best first.
+        passages: in the documents' order, those that are cut so far.
         base: indices of those that may be twins.
         tiers: requests → indices in `base` that they fit, the closest fit first: by heading, by what it is about, by
             what it mentions, by document.
@@ -63,106 +62,140 @@ class Pool:
         sections: for each part of a mixed corpus, the indices of its passages.
     """
 
-    passages: list[Passage]
-    requests: list[list[str]]
-    base: list[int]
-    tiers: list[dict[str, list[int]]] = field(default_factory=lambda: [defaultdict(list) for _ in range(_TIERS)])
-    numbers: dict[int, int] = field(default_factory=dict)
-    sections: list[list[int]] = field(default_factory=list)
-
-
-_pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
-
-
-def pool_of(corpus: Corpus) -> Pool:
-    """The corpus's pool, made once while the corpus is open."""
-    if corpus not in _pools:
-        passages = [passage for passage in find_passages(corpus) if is_clean(passage.text)]
-        _pools[corpus] = _Asker(corpus, passages).pool()
-    return _pools[corpus]
-
-
-class _Asker:
-    """Words requests for the passages of one corpus."""
-
-    def __init__(self, corpus: Corpus, passages: list[Passage]) -> None:
-        self.corpus, self.passages = corpus, passages
-        self.base = [index for index, passage in enumerate(passages) if self._in_base(passage)]
-        self.languages = [language_of(passage.text) for passage in passages]
-        self.trades = self._trades()
-        words = Counter(word for index in self.base for word in _WORD.findall(passages[index].text))
+    def __init__(self, corpus: Corpus) -> None:
+        """Cut as much as twins are taken from: all but of a corpus that grows."""
+        corpus = proxy(corpus)  # a pool, which is kept by its corpus, must not keep it
+        self.corpus: Corpus = corpus
+        self.passages: list[Passage] = []
+        self.numbers: dict[int, int] = {}
+        self.sections: list[list[int]] = [[] for _ in corpus.sections]
+        self._more = find_passages(corpus)
+        self._reached = [(0, 0)]  # tokens and passages up to the end of each document
+        self._documents: dict[int, range] = {}
+        self._requests: dict[int, list[str]] = {}
+        self._counts: dict[str, int] = {}
+        self._languages: dict[int, str] = {}
+        self._trades: dict[int, str] = {}  # of documents
+        self._grows = corpus.source.grows
+        while self._cut() and not (self._grows and self.passages and self.passages[-1].end >= _BASE):
+            pass
+        self.base = [index for index, passage in enumerate(self.passages) if self._in_base(passage)]
         self.forms: dict[str, Counter[str]] = defaultdict(Counter)
+        words = Counter(word for index in self.base for word in _WORD.findall(self.passages[index].text))
         for word, count in words.items():
             self.forms[word.casefold()][word] += count
+        self._learn_terms()
+        self.tiers: list[dict[str, list[int]]] = [defaultdict(list) for _ in range(_TIERS)]
+        for index in self.base:
+            self._sort_in(index)
+
+    def _cut(self) -> bool:
+        """Cut one more document; False where there is none."""
+        found = next(self._more, None)
+        if found is None:
+            return False
+        first = len(self.passages)
+        for passage in found:
+            if is_clean(passage.text):
+                self.numbers[id(passage)] = len(self.passages)
+                self.sections[passage.section].append(len(self.passages))
+                self.passages.append(passage)
+        if len(self.passages) > first:
+            self._documents[self.passages[first].document] = range(first, len(self.passages))
+            tokens = sum(passage.tokens for passage in self.passages[first:])
+            self._reached.append((self._reached[-1][0] + tokens, len(self.passages)))
+        return True
+
+    def reach(self, tokens: int) -> int:
+        """How many passages, from the first on, have so many tokens; all where the corpus does not grow."""
+        if not self._grows:
+            return len(self.passages)
+        while self._reached[-1][0] < tokens and self._cut():
+            pass
+        at = bisect_left(self._reached, (tokens, 0))
+        return max(len(self.base), self._reached[min(at, len(self._reached) - 1)][1])
+
+    def requests(self, index: int) -> list[str]:
+        """What asks for a passage, best first."""
+        if index not in self._requests:
+            terms = self._terms(index)
+            topic, (about, mention) = self._topic(index), self._by_term(index, terms)
+            by_term, also = [*about, *mention], self._also(index, terms)
+            first = [topic, *(topic + more for more in also)] if topic else []
+            rest = [one + more for one in by_term[:1] for more in also[1:]]
+            self._requests[index] = [one for one in [*first, *by_term, *rest, self._title(index)] if is_clean(one)]
+        return self._requests[index]
+
+    def counts(self, tokenizer: Tokenizer, requests: Sequence[str]) -> dict[str, int]:
+        """Tokens of these requests, and of others: each is counted once."""
+        fresh = [request for request in requests if request not in self._counts]
+        self._counts.update(zip(fresh, tokenizer.count_many(fresh), strict=True))
+        return self._counts
+
+    def _sort_in(self, index: int) -> None:
+        """Put a passage under the requests that may be made several times."""
+        passage, trade = self.passages[index], self._trade(index)
+        whole = passage.kind != "prose" or _WHOLE.fullmatch(passage.text)
+        if not whole or not NEEDLE[0] <= passage.tokens <= NEEDLE[1]:
+            return
+        topic, title = self._topic(index), self._title(index)
+        about, mention = self._by_term(index, self._terms(index))
+        tiers = [[topic] if topic else [], about, mention, [title]]
+        if trade == "code":  # whose terms are those of comments
+            package = passage.title.rpartition("/")[0]
+            wider = [self._word(index, "package", title=package)] if package else []
+            tiers = [tiers[0], [title], wider, []]
+        elif trade == "support":  # where one reply after the other belongs to the same ticket
+            tiers = [tiers[0], [*about, title], mention, []]
+        for tier, requests in zip(self.tiers, tiers, strict=True):
+            for request in requests:
+                tier[request].append(index)
 
     def _in_base(self, passage: Passage) -> bool:
-        if not (self.corpus.source.grows or self.corpus.mixed):
+        if not (self._grows or self.corpus.mixed):
             return True
         section = self.corpus.sections[passage.section]
         return passage.end - int(self.corpus.cut_begin[section.first]) <= _BASE
 
-    def _trades(self) -> list[str]:
-        """For each passage the trade of its document: the voice's own, or what the words of the document say."""
-        texts: dict[int, list[str]] = defaultdict(list)
-        for passage in self.passages:
-            texts[passage.document].append(passage.text)
-        found: dict[int, str] = {}
-        whole = _cue_shares([part for parts in texts.values() for part in parts[:8]])
-        for document, parts in texts.items():
-            shares = {name: share + whole[name] for name, share in _cue_shares(parts[:40]).items()}
+    def _language(self, index: int) -> str:
+        if index not in self._languages:
+            self._languages[index] = language_of(self.passages[index].text)
+        return self._languages[index]
+
+    def _trade(self, index: int) -> str:
+        """The trade of a passage's document: the voice's own, or what the words of the document say."""
+        passage = self.passages[index]
+        if passage.kind not in ("prose", "document"):
+            return "code"
+        voice = self.corpus.sections[passage.section].voice.name
+        if voice in wordings()["en"]["trades"] and voice != "code":
+            return voice
+        if passage.document not in self._trades:
+            own = _cue_shares(self._texts(passage.document)[:40])
+            shares = {name: share + self._usual[name] for name, share in own.items()}
             best = max(shares, key=lambda name: shares[name])
-            found[document] = best if shares[best] >= 2 * _CUES else "neutral"
-        voices = [section.voice.name for section in self.corpus.sections]
-        trades = []
-        for passage in self.passages:
-            voice = voices[passage.section]
-            own = voice if voice in wordings()["en"]["trades"] and voice != "code" else found[passage.document]
-            trades.append(own if passage.kind in ("prose", "document") else "code")
-        return trades
+            self._trades[passage.document] = best if shares[best] >= 2 * _CUES else "neutral"
+        return self._trades[passage.document]
 
-    def pool(self) -> Pool:
-        """The passages with their requests and groups."""
-        terms = self._terms()
-        pool = Pool(self.passages, [], self.base, sections=[[] for _ in self.corpus.sections])
-        base = set(self.base)
-        for index, passage in enumerate(self.passages):
-            pool.numbers[id(passage)] = index
-            pool.sections[passage.section].append(index)
-            topic = self._topic(index)
-            title = self._title(index)
-            about, mention = self._by_term(index, terms[index])
-            by_term = [*about, *mention]
-            also = self._also(index, terms[index])
-            first = [topic, *(topic + more for more in also)] if topic else []
-            rest = [one + more for one in by_term[:1] for more in also[1:]]
-            pool.requests.append([one for one in [*first, *by_term, *rest, title] if is_clean(one)])
-            whole = passage.kind != "prose" or _WHOLE.fullmatch(passage.text)
-            if index in base and whole and NEEDLE[0] <= passage.tokens <= NEEDLE[1]:
-                tiers = [[topic] if topic else [], about, mention, [title]]
-                if self.trades[index] == "code":  # whose terms are those of comments
-                    package = passage.title.rpartition("/")[0]
-                    wider = [self._word(index, "package", title=package)] if package else []
-                    tiers = [tiers[0], [title], wider, []]
-                elif self.trades[index] == "support":  # where one reply after the other belongs to the same ticket
-                    tiers = [tiers[0], [*about, title], mention, []]
-                for tier, requests in zip(pool.tiers, tiers, strict=True):
-                    for request in requests:
-                        tier[request].append(index)
-        return pool
+    def _texts(self, document: int) -> list[str]:
+        return [self.passages[index].text for index in self._documents[document]]
 
-    def _german(self) -> list[Passage]:
-        return [self.passages[index] for index in self.base if self.languages[index] == "de"]
+    @cached_property
+    def _usual(self) -> dict[str, float]:
+        """What the words of all documents from which twins are taken say."""
+        documents = dict.fromkeys(self.passages[index].document for index in self.base)
+        return _cue_shares([text for document in documents for text in self._texts(document)[:8]])
 
     def _title(self, index: int) -> str:
         """The request for something more of the same document."""
         passage = self.passages[index]
         path = self.corpus.documents[passage.document].path
-        named = self.trades[index] == "code" or not path.endswith(passage.title)
+        named = self._trade(index) == "code" or not path.endswith(passage.title)
         return self._word(index, "title" if named else "file", title=passage.title)
 
     def _by_term(self, index: int, terms: Sequence[str]) -> tuple[list[str], list[str]]:
         """Requests for something about each of the terms that the passage is about, and that mentions one it has."""
-        if self.trades[index] == "code":
+        if self._trade(index) == "code":
             return [], []
         text, about, mention = self.passages[index].text.casefold(), list[str](), list[str]()
         for term in terms:
@@ -182,21 +215,21 @@ class _Asker:
             return ""
         if passage.heading.endswith("?"):
             return self._word(index, "ask", topic=passage.heading)
-        english = self.languages[index] == "en"
+        english = self._language(index) == "en"
         return self._word(index, "topic", topic=self._cased(passage.heading) if english else passage.heading)
 
     def _word(self, index: int, kind: str, **slots: str) -> str:
         """A wording for what fills its one slot; always the same for the same."""
-        trades = wordings()[self.languages[index]]["trades"]
-        trade = trades.get(self.trades[index], {})
+        trades = wordings()[self._language(index)]["trades"]
+        trade = trades.get(self._trade(index), {})
         choices: list[str] = trade.get(kind) or trades["neutral"].get(kind) or trades["neutral"]["topic"]
         [filling] = slots.values()
         return choices[zlib.crc32(filling.casefold().encode()) % len(choices)].format(**slots)
 
     def _also(self, index: int, terms: Sequence[str]) -> list[str]:
         """What tells a request from others by the same heading or term."""
-        language = wordings()[self.languages[index]]
-        if self.trades[index] == "code":
+        language = wordings()[self._language(index)]
+        if self._trade(index) == "code":
             choices = wordings()["en"]["trades"]["code"]["also"]
             return [choice.format(title=self.passages[index].title) for choice in choices[:1]]
         choices = language["also"]
@@ -217,36 +250,52 @@ class _Asker:
 
         return _WORD.sub(cased, heading)
 
-    def _terms(self) -> list[list[str]]:
-        """Terms of each passage that are rare elsewhere, the most telling first."""
-        found = [
-            Counter(find_terms(p.text, language)) for p, language in zip(self.passages, self.languages, strict=True)
-        ]
-        vocabulary = Counter(term for index in self.base for term in found[index])
-        vocabulary += Counter(noun for p in self._german() for noun in _CAPITAL.findall(p.text))
-        found = [
-            Counter(term for given in counts.elements() if (term := _base_form(given, language, vocabulary)))
-            for counts, language in zip(found, self.languages, strict=True)
-        ]
-        folded = [Counter[str]() for _ in found]
-        shown: dict[str, str] = {}
-        for small, counts in zip(folded, found, strict=True):
-            for term, count in counts.items():
-                small[term.casefold()] += count
-                shown.setdefault(term.casefold(), term)
-        spread = Counter(term for index in self.base for term in folded[index])
-        many = max(1, len(self.base))
-        limit = max(3, many // 20)
+    def _learn_terms(self) -> None:
+        """Which terms there are, in how many passages of the base, and how they are written."""
+        found = {index: self._found(index) for index in self.base}
+        self._vocabulary = Counter(term for counts in found.values() for term in counts)
+        german = [self.passages[index] for index in self.base if self._language(index) == "de"]
+        self._vocabulary += Counter(noun for passage in german for noun in _CAPITAL.findall(passage.text))
+        self._shown: dict[str, str] = {}
+        self._spread = Counter[str]()
+        for index, counts in found.items():
+            based = self._based(index, counts)
+            self._spread.update({term.casefold() for term in based})
+            for term in based:
+                self._shown.setdefault(term.casefold(), term)
 
-        def telling(counts: Counter[str]) -> list[str]:
-            weights = {
-                term: (1 + math.log(count)) * math.log(1 + many / spread[term] if spread[term] else 1 + many)
-                * (1.5 if " " in term else 1.0) * (1.0 if spread[term] > 1 else 0.6)
-                for term, count in counts.items() if spread[term] <= limit
-            }  # fmt: skip
-            return [shown[term] for term in sorted(weights, key=lambda term: (-weights[term], term))[:_TERMS]]
+    def _found(self, index: int) -> Counter[str]:
+        return Counter(find_terms(self.passages[index].text, self._language(index)))
 
-        return [telling(counts) for counts in folded]
+    def _based(self, index: int, counts: Counter[str]) -> Counter[str]:
+        language = self._language(index)
+        forms = (_base_form(term, language, self._vocabulary) for term in counts.elements())
+        return Counter(filter(None, forms))
+
+    def _terms(self, index: int) -> list[str]:
+        """Terms of a passage that are rare elsewhere, the most telling first."""
+        folded, written = Counter[str](), dict[str, str]()
+        for term, count in self._based(index, self._found(index)).items():
+            folded[term.casefold()] += count
+            written.setdefault(term.casefold(), term)
+        many, spread = max(1, len(self.base)), self._spread
+        weights = {
+            term: (1 + math.log(count)) * math.log(1 + many / spread[term] if spread[term] else 1 + many)
+            * (1.5 if " " in term else 1.0) * (1.0 if spread[term] > 1 else 0.6)
+            for term, count in folded.items() if spread[term] <= max(3, many // 20)
+        }  # fmt: skip
+        best = sorted(weights, key=lambda term: (-weights[term], term))[:_TERMS]
+        return [self._shown.get(term, written[term]) for term in best]
+
+
+_pools: WeakKeyDictionary[Corpus, Pool] = WeakKeyDictionary()
+
+
+def pool_of(corpus: Corpus) -> Pool:
+    """The corpus's pool, kept while the corpus is open."""
+    if corpus not in _pools:
+        _pools[corpus] = Pool(corpus)
+    return _pools[corpus]
 
 
 def _base_form(term: str, language: str, vocabulary: Counter[str]) -> str:

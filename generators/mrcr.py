@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -34,7 +33,7 @@ from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
 
-from ._mrcr_draw import draw_first, draw_twins, likeness, order_fillers
+from ._mrcr_draw import MARKS, draw_first, draw_twins, likeness, order_fillers
 from ._mrcr_passages import LEAST, MOST, Passage
 from ._mrcr_requests import pool_of, wordings
 
@@ -48,7 +47,6 @@ _VARIANTS = {
     "spread": "even (default): the other answers to the request stand all over the conversation; near: next to it",
 }
 _DRAWS = 12  # times that other twins are drawn when the filler holds one's text by chance
-_MARKS = 10  # about as many tokens a template puts around the two messages of a round
 _SHORT, _ROUND = 4096, 240  # tokens of a short conversation, and of a round with an answer that may be asked for
 _KEPT = 32  # passages at most that are kept back for the closing
 _VALUE = 80  # characters by which the analysis recognises an answer
@@ -168,17 +166,6 @@ def mrcr(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
     raise ImpossibleSample(f"Corpus {corpus.name!r} holds the answers that were drawn twice, {_DRAWS} times over.")
 
 
-_counts: WeakKeyDictionary[Corpus, dict[str, int]] = WeakKeyDictionary()
-
-
-def _counted(corpus: Corpus, tokenizer: Tokenizer, requests: Sequence[str]) -> dict[str, int]:
-    """Tokens of requests, each counted once while the corpus is open: samples share most of them."""
-    known = _counts.setdefault(corpus, {})
-    fresh = [request for request in requests if request not in known]
-    known.update(zip(fresh, tokenizer.count_many(fresh), strict=True))
-    return known
-
-
 def _check(name: str, value: Any, possible: Sequence[Any]) -> None:
     if value not in possible or isinstance(value, bool) != isinstance(possible[0], bool):
         given = ", ".join(str(one).lower() if isinstance(one, bool) else str(one) for one in possible)
@@ -195,7 +182,9 @@ def _holding(texts: Sequence[str], values: Sequence[str]) -> set[int]:
     folded = [_folded(text) for text in texts]
     joined, ends = "\n".join(folded), list(accumulate(len(text) + 1 for text in folded))
     found: set[int] = set()
-    for form in {form for value in values for form in (value.casefold(), normalise(value))}:
+    # What holds a value as it is holds that part of it too that is looked for in another form.
+    forms = {form for value in values for form in (value.casefold(), normalise(value))}
+    for form in {form for form in forms if not any(other != form and other in form for other in forms)}:
         at = joined.find(form)
         while at >= 0:
             found.add(bisect_right(ends, at))
@@ -217,13 +206,8 @@ class _Conversation:
         rng = random.Random(f"{haystack_seed(corpus, same)}:rounds")
         shares = [section.share for section in corpus.sections]
         first = draw_first(pool, twins, facts)
-        order: list[tuple[Passage, str]] = []
-        size, enough = 0, cell.length + 4 * MOST  # what can't be reached need not be drawn
-        for passage, wording in order_fillers(pool, shares, twins, request, first, rng):
-            size += 0 if 1 <= len(order) <= _KEPT else passage.tokens + _MARKS
-            order.append((passage, wording))
-            if size >= enough and len(order) >= 3 * _KEPT:
-                break
+        enough = cell.length + 4 * MOST  # what can't be reached need not be drawn
+        order = order_fillers(pool, shares, twins, request, first, enough + _KEPT * MOST, rng)
         told = _holding([passage.text for passage, _ in order], [twin.text[:_VALUE] for twin in twins])
         order = [one for number, one in enumerate(order) if number not in told]
         kept = min(_KEPT, len(order) // 3)
@@ -236,15 +220,13 @@ class _Conversation:
         self.distinct = len(self.fillers)
         while corpus.repeat and len(self.fillers) < cell.length // LEAST + 1:
             self.fillers += rng.sample(self.fillers[: self.distinct], self.distinct)
-        tokens = np.cumsum([passage.tokens + _MARKS for passage, _ in self.fillers])
+        tokens = np.cumsum([passage.tokens + MARKS for passage, _ in self.fillers])
         del self.fillers[int(np.searchsorted(tokens, enough)) :]
-        counts = _counted(corpus, tokenizer, [request, *dict.fromkeys(wording for _, wording in self.fillers)])
-        self._around = counts[request] + _MARKS
-        self.sizes = np.array(
-            [passage.tokens + counts[wording] + _MARKS for passage, wording in self.fillers], np.int64
-        )
+        counts = pool.counts(tokenizer, [request, *dict.fromkeys(wording for _, wording in self.fillers)])
+        self._around = counts[request] + MARKS
+        self.sizes = np.array([passage.tokens + counts[wording] + MARKS for passage, wording in self.fillers], np.int64)
         self._before = np.concatenate(([0], np.cumsum(self.sizes)))
-        self._rounds = [Round(wording, passage.piece) for passage, wording in self.fillers]
+        self._rounds = [Round(wording, passage.piece, passage.text) for passage, wording in self.fillers]
 
     def _fit(self, number: int) -> int:
         """Ask for one so early, or so late, that the others have room before and after it, the same at every length."""
@@ -270,13 +252,13 @@ class _Conversation:
                     member
                 )
         fillers = self._rounds[:units]
-        fillers[-1] = dataclasses.replace(fillers[-1], closing=True)
+        fillers[-1] = fillers[-1]._replace(closing=True)
         rounds: list[Round] = []
         done = 0
         for unit in sorted(at):
             rounds += fillers[done:unit]
             rounds += [
-                Round(self.request, passage.piece, insert, self.corpus.locate(passage.begin))
+                Round(self.request, passage.piece, passage.text, insert, self.corpus.locate(passage.begin))
                 for passage, insert in at[unit]
             ]
             done = unit

@@ -187,7 +187,7 @@ def _border(tokenizer: Tokenizer, mark: str, ends: str) -> int:
 
 def _joined(blocks: Sequence[_Block], at: Sequence[int]) -> TextStore:
     counts = [len(block.ids) for block in blocks]
-    starts: Offsets = np.concatenate([block.starts for block in blocks], dtype=np.int64)
-    starts += np.repeat(np.array(at[: len(counts)], np.int64), counts)
+    begins = np.repeat(np.array(at[: len(counts)], np.int64), counts)
+    starts: Offsets = np.add(begins, np.concatenate([block.starts for block in blocks]), out=begins)
     text = np.frombuffer(b"".join([block.raw for block in blocks]), np.uint8)
     return TextStore(text, np.concatenate([block.ids for block in blocks]), starts)

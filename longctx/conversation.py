@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,8 @@ from longctx.closing import Candidates, close
 from longctx.corpus import Corpus
 from longctx.errors import CorpusError, ImpossibleSample, TokenizerError
 from longctx.exact import Haystack, Insert, Pieces, finish, missing_tokens
-from longctx.seams import Piece, Seams, Slice, decode
+from longctx.rendering import repeated
+from longctx.seams import Piece, Seams, Slice
 from longctx.tokens import Tokenizer
 from longctx.types import Message, Place
 
@@ -28,18 +30,18 @@ RESERVE = 24  # tokens that are left to the closing at least: enough to be fille
 _SAMPLED = 200  # rounds by which it is measured how far estimates are off
 _MARGIN = 0.0003  # share by which long conversations are aimed too short: a second attempt costs more than sentences do
 _ATTEMPTS = 10
-_SAME = 4  # rounds from which a template is expected to do the same for each; tried, and checked by the whole prompt
+_MANY = 8  # rounds from which on a template is expected to do the same for each; checked by the whole prompt
 _FEWER = 3  # rounds at most that are left out again where no sentences fill what is missing exactly
 _SENTINEL = re.compile(r"\[\[message-(\d+)\]\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
+class Round(NamedTuple):
     """A request with its answer.
 
     Attributes:
         request: what the user says.
         answer: what the assistant says: text, or where it stands in the store.
+        text: the same as text.
         insert: what the answer is for the record: the needle or a twin of it; None for filler.
         place: where in the documents the answer is from.
         closing: True for the one round whose answer is made longer so that the length is exact.
@@ -47,6 +49,7 @@ class Round:
 
     request: str
     answer: Piece
+    text: str
     insert: Insert | None = None
     place: Place | None = None
     closing: bool = False
@@ -78,19 +81,12 @@ class Dialogue:
             TokenizerError: the chat template drops, doubles or reorders messages.
         """
         if self.messages:
-            return self._repeated(rounds) if rounds > _SAME else self._rendered(rounds)
+            return (repeated(self._rendered, rounds) if rounds > _MANY else []) or self._rendered(rounds)
         before, after = self._before, self._after
         if self.tokenizer.has_template:
             before, after = self.tokenizer.frame(before, after)
         inner = [f"\n\n{ASSISTANT} ", f"\n\n{USER} "] * rounds
         return [before, *inner[:-1], after]
-
-    def _repeated(self, rounds: int) -> list[str]:
-        """What `_rendered` gives, without rendering thousands of messages where a few more only recur."""
-        few, more = self._rendered(_SAME), self._rendered(_SAME + 3)
-        if few[:-2] + few[1:3] * 3 + few[-2:] != more:
-            return self._rendered(rounds)
-        return few[:-2] + few[1:3] * (rounds - _SAME) + few[-2:]
 
     def _rendered(self, rounds: int) -> list[str]:
         texts = [f"[[message-{number}]]" for number in range(2 * rounds)]
@@ -224,7 +220,7 @@ def converse(
     made = finish(attempt.seams, attempt.head, attempt.pieces, closing, attempt.tail, attempt.inserts)
     texts = []
     for one in attempt.rounds:
-        texts += [one.request, decode(corpus, one.answer) + (made.closing if one.closing else "")]
+        texts += [one.request, one.text + made.closing if one.closing else one.text]
     return made, dialogue.as_input(texts), attempt.rounds
 
 

@@ -15,6 +15,7 @@ from longctx.corpus import Corpus, Section
 from longctx.errors import TokenizerError
 from longctx.exact import Haystack, Insert
 from longctx.haystack import NO_BLANKS, Wanted, assemble
+from longctx.rendering import renders
 from longctx.scorers import normalise, occurrences
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Message, Sample, Span
@@ -191,7 +192,7 @@ def make_sample(
     Raises:
         TokenizerError: the chat template changes the text that it is given.
     """
-    if not tokenizer.renders(chat_input, haystack.prompt):
+    if not renders(tokenizer, chat_input, haystack.prompt):
         raise TokenizerError(f"The chat template of {tokenizer.name} changes the text of a message.")
     recipe = {
         "corpus": corpus.hash,

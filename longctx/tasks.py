@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import random
 import sys
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -87,7 +89,8 @@ def task(
         lines = [line for line in textwrap.dedent(example.split("\n\n")[0]).splitlines() if line.strip()]
 
         def build(corpus: Corpus, cell: Cell, tokenizer: Tokenizer) -> Sample:
-            made: Sample = function(corpus, _at_depth(cell, depth), tokenizer)
+            with _uncollected():
+                made: Sample = function(corpus, _at_depth(cell, depth), tokenizer)
             return made
 
         made = Task(
@@ -108,6 +111,18 @@ def task(
         return function
 
     return mark
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for cycles meanwhile: thousands of new pieces would set off several through all of a corpus."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _at_depth(cell: Cell, meaningful: bool) -> Cell:

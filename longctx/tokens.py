@@ -6,11 +6,10 @@ import hashlib
 import json
 import os
 import re
-import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +22,8 @@ from longctx.types import Ids, Message
 
 Offsets = npt.NDArray[np.int64]
 _HAYSTACK = "[[haystack]]"
-_MANY, _FEW = 64, 4  # messages of a long conversation, rounds of a short one that shows how it is rendered
-_LONG = 1 << 16  # characters from which rendering a message costs more than a look at its ends
-_END = 256  # characters of either end that are looked at
 _WORTH = 1 << 17  # characters that are encoded before a faster encoder is looked for
 _DAY = datetime(2024, 7, 26)  # for templates that ask for the date: a sample is the same on every day
-_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
-_FILTERED = "  Upper lower <b>&amp;</b> \"quoted\" 'so' \\ {x} {{ y }} {% z %}\t\r\n \n\n\n  ünï 合同 🙂  "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,60 +218,6 @@ class Tokenizer:
             raise TokenizerError(f"The chat template of {self.name} failed: {error}") from error
         return str(rendered)
 
-    def renders(self, chat_input: str | list[Message], prompt: str) -> bool:
-        """True where `prompt` is what the model receives for `chat_input`.
-
-        A template can only do to a message what its own text says. So a long one is checked by its two ends around a
-        probe of all that the template's text names, and by standing in the prompt as it is; and a long conversation by
-        a short one of such probes, if all its messages' ends are plain. Where the template changes the probe, the whole
-        is rendered.
-
-        Raises:
-            TokenizerError: the template refuses these messages.
-        """
-        if not isinstance(chat_input, str) and len(chat_input) > _MANY and (made := self._extended(chat_input)):
-            return made == prompt
-        if isinstance(chat_input, str) or len(chat_input) != 1 or len(chat_input[0]["content"]) < _LONG:
-            return self.render(chat_input) == prompt
-        content = chat_input[0]["content"]
-        probe = f"{content[:_END]}{self._probe}{content[-_END:]}"
-        parts = self.render([{**chat_input[0], "content": probe}]).split(probe)
-        if len(parts) != 2:
-            return self.render(chat_input) == prompt
-        if len(prompt) != len(parts[0]) + len(content) + len(parts[1]):
-            return False
-        return prompt.startswith(parts[0]) and prompt.startswith(content, len(parts[0])) and prompt.endswith(parts[1])
-
-    def _extended(self, messages: list[Message]) -> str:
-        """The prompt of many rounds, as the first few show it; empty where they don't."""
-        contents = [message["content"] for message in messages]
-        roles = [message["role"] for message in messages]
-        ends = (*self._literals, *string.whitespace)
-        if roles[:-1] != roles[:2] * (len(roles) // 2) or any(
-            not content or content.startswith(ends) or content.endswith(ends) for content in contents
-        ):
-            return ""
-        few, more = (_marks(self, tuple([*roles[: 2 * rounds], roles[-1]])) for rounds in (_FEW, _FEW + 3))
-        if not few or few[:-1] + few[1:3] * 3 + few[-1:] != more:
-            return ""
-        marks = few[:-1] + few[1:3] * (len(messages) // 2 - _FEW) + few[-1:]
-        return "".join([part for pair in zip(marks, [*contents, ""], strict=True) for part in pair])
-
-    @cached_property
-    def _literals(self) -> list[str]:
-        """Everything that the chat template could look for in a message."""
-        template = self.hf.chat_template
-        names = template.values() if isinstance(template, dict) else [str(template)]
-        literals = dict.fromkeys(found[1:-1] for name in names for found in _LITERAL.findall(name))
-        unescaped = [text.replace("\\n", "\n").replace("\\t", "\t") for text in literals]
-        return [text for text in dict.fromkeys([*literals, *unescaped]) if text]
-
-    @cached_property
-    def _probe(self) -> str:
-        """All that the chat template could look for, and what its filters could change."""
-        probe = "\n\n".join([_FILTERED, *self._literals, _FILTERED])
-        return probe * (1 + _LONG // len(probe))  # long: a template may cut what is
-
     def frame(self, before: str, after: str, cue: str = "") -> tuple[str, str]:
         """What stands before and after a haystack in the rendered prompt.
 
@@ -362,17 +302,3 @@ def load_tokenizer(name: str, template_options: dict[str, Any] | None = None) ->
             "a Hugging Face id that is in the local cache or can be downloaded, or a name from `longctx models`."
         ) from error
     return Tokenizer(hf, name, template_options)
-
-
-@lru_cache(maxsize=64)
-def _marks(tokenizer: Tokenizer, roles: tuple[str, ...]) -> list[str]:
-    """Text that the template puts around messages that hold the probe; none where it changes one."""
-    probes = [f"[[{number}]]{tokenizer._probe}[[{number}]]" for number in range(len(roles))]
-    left = tokenizer.render([{"role": role, "content": probe} for role, probe in zip(roles, probes, strict=True)])
-    marks = []
-    for probe in probes:
-        mark, found, left = left.partition(probe)
-        if not found:
-            return []
-        marks.append(mark)
-    return [*marks, left]
