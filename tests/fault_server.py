@@ -202,7 +202,7 @@ class FaultServer:
                 _reply(writer, 400, _error("Unsupported value: 'temperature' does not support 0 with this model"))
                 return True
             case "repeats_the_key":
-                _reply(writer, 400, _error("." * 590 + headers["authorization"]))
+                _reply(writer, 400, _error("." * 575 + headers["authorization"]))
                 return True
             case "error_with_200":
                 _reply(writer, 200, _error("Provider returned error", 502))
