@@ -195,6 +195,18 @@ class FaultServer:
             case "context" | "empty_stream" | "finished_without_a_token":
                 _reply(writer, 400, _error("This model's maximum context length is 100 tokens."))
                 return True
+            case "takes_no_stream_options" if "stream_options" in asked:
+                _reply(writer, 400, _error("Unrecognized request argument supplied: stream_options"))
+                return True
+            case "takes_no_temperature" if "temperature" in asked:
+                _reply(writer, 400, _error("Unsupported value: 'temperature' does not support 0 with this model"))
+                return True
+            case "repeats_the_key":
+                _reply(writer, 400, _error("." * 575 + headers["authorization"]))
+                return True
+            case "error_with_200":
+                _reply(writer, 200, _error("Provider returned error", 502))
+                return True
             case "hang_up":
                 return False
             case "wrong_count":
@@ -218,6 +230,8 @@ class FaultServer:
             b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
             b"Connection: keep-alive\r\n\r\n"
         )
+        if fault == "events_without_data":
+            _chunk(writer, ": connecting\n\nretry: 3000\n\nid: 7\n\n: keep-alive\n\n")
         half = len(text) // 2
         for number, part in enumerate((text[:half], text[half:])):
             if fault in ("half_stream", "broken_off") and number:
@@ -235,7 +249,8 @@ class FaultServer:
                 writer.write(b"0\r\n\r\n")
                 return True
             _event(writer, {"choices": [{"index": 0, **({"delta": {"content": part}} if chat else {"text": part})}]})
-        finish = {"index": 0, **({"delta": {}} if chat else {"text": ""}), "finish_reason": "stop"}
+        reason = "abort" if fault == "aborted" else "stop"
+        finish = {"index": 0, **({"delta": {}} if chat else {"text": ""}), "finish_reason": reason}
         _event(writer, {"choices": [finish]})
         if usage:
             _event(writer, {"choices": [], "usage": usage})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import resource
 import subprocess
@@ -23,7 +24,7 @@ from fault_server import CERTAIN, FAULTS, FaultServer, a_fifth
 
 from longctx import cli
 from longctx.backends import prepare_backend
-from longctx.backends.openai_errors import KINDS, PASSING, failure_of, retry_after
+from longctx.backends.openai_errors import KINDS, PASSING, Failure, failure_of, pause_s, retry_after
 from longctx.backends.openai_options import Options
 from longctx.backends.openai_replicas import Limit
 from longctx.errors import BackendError, ContractError, UsageError
@@ -101,6 +102,19 @@ def test_thinking_that_comes_apart_stands_before_the_answer() -> None:
     assert (reply.thinking, reply.text, reply.thinking_tokens, reply.cached_tokens) == ("Page 4.", "37", 2, None)
 
 
+def test_an_answer_in_parts_is_put_together() -> None:
+    from longctx.backends.openai_call import Reply, _take
+
+    reply = Reply()
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Page 4."}]}
+    _take({"choices": [{"delta": {"content": [thought]}}]}, reply)
+    _take({"choices": [{"delta": {"content": [{"type": "text", "text": "3"}]}}]}, reply)
+    _take({"choices": [{"delta": {"content": "7"}, "finish_reason": "stop"}]}, reply)
+    assert (reply.thinking, reply.text) == ("Page 4.", "37")
+    with pytest.raises(Failure, match="is not text: .*image"):
+        _take({"choices": [{"message": {"content": [{"type": "image"}]}}]}, reply)
+
+
 def test_fields_can_be_added_and_left_out() -> None:
     with FaultServer() as server:
         one(server, body={"top_k": 20}, omit=["seed"])
@@ -112,8 +126,11 @@ def test_fields_can_be_added_and_left_out() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    ["never", "429", "500", "503", "529", "broken_json", "half_stream", "broken_off", "hang_up", "error_in_stream"],
-)
+    [
+        "never", "429", "500", "503", "529", "broken_json", "half_stream", "broken_off", "hang_up", "error_in_stream",
+        "aborted",
+    ],
+)  # fmt: skip
 def test_what_can_pass_is_asked_again(fault: str) -> None:
     with FaultServer(first(fault)) as server:
         response = one(server, timeout=1.0 if fault == "never" else 10.0)
@@ -140,6 +157,14 @@ def test_what_cannot_pass_is_asked_once(fault: str) -> None:
         response = one(server)
     assert (response.error_kind, response.attempts, len(server.calls)) == (fault, 1, 1)
     assert fault in KINDS and fault not in PASSING
+
+
+def test_a_server_that_asks_for_no_wait_is_not_asked_again_at_once() -> None:
+    rng = random.Random(0)
+    for asked in (None, 0.0):
+        waits = [pause_s(Failure("rate_limit", "slow down", asked), 4, 1.0, rng) for _ in range(200)]
+        assert max(waits) <= 8 and sum(waits) / len(waits) > 3
+    assert pause_s(Failure("rate_limit", "slow down", 20.0), 2000, 1e-300, rng) == 20
 
 
 def test_waiting_between_calls_is_bounded_in_all() -> None:

@@ -32,6 +32,10 @@ LLAMA_CPP = {
         (400, {"error": {"message": "This model's maximum context length is 2048 tokens. However, you requested 18018 "
                "tokens", "type": "invalid_request_error", "code": "context_length_exceeded"}}, "context"),
         (400, {"detail": "prompt must be a string."}, "request"),
+        (400, {"message": "The input (5000 tokens) is longer than the model's context length (4096)."}, "context"),
+        (400, {"error": {"message": "The input token count (1200000) exceeds the maximum number of tokens allowed "
+               "(1048576)."}}, "context"),
+        (422, {"error": "Input validation error: `inputs` must have less than 4095 tokens. Given: 5000"}, "context"),
         (422, {"detail": [{"type": "int_parsing", "loc": ["body", "seed"]}]}, "request"),
     ],
 )  # fmt: skip
@@ -54,6 +58,39 @@ def test_a_refusal_that_is_an_empty_stream_is_asked_for_its_reason(fault: str) -
         assert (response.error_kind, response.attempts) == ("context", 1) and "maximum context length" in response.error
         assert [body["stream"] for body in server.bodies] == [True, False]
         assert "stream_options" not in server.bodies[1]
+
+
+def test_all_calls_under_way_learn_what_one_finds_out() -> None:
+    with FaultServer(always("takes_no_stream_options"), late_s=0.02) as server:
+        responses = answers(server, samples(8), api="chat", concurrency=8)
+        assert [response.error for response in responses] == [""] * 8
+        assert sum("stream_options" in body for body in server.bodies) > 1, "several were sent at once"
+
+
+def test_a_field_that_the_server_does_not_take_is_named_with_what_helps() -> None:
+    with FaultServer(always("takes_no_temperature")) as server:
+        [response] = answers(server, samples(1), api="chat")
+        assert response.error_kind == "request" and "--engine-arg 'omit=[\"temperature\"]'" in response.error
+        [response] = answers(server, samples(1), api="chat", omit=["temperature"])
+        assert response.error == ""
+
+
+def test_no_part_of_the_key_is_left_where_a_message_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    with FaultServer(always("repeats_the_key")) as server:
+        [response] = answers(server, samples(1), api="chat")
+    assert response.error_kind == "request" and "sk-" not in response.error
+
+
+def test_an_error_that_comes_as_an_answer_keeps_its_words() -> None:
+    with FaultServer(always("error_with_200")) as server:
+        [response] = answers(server, samples(1), api="chat", attempts=2)
+    assert (response.error_kind, response.attempts) == ("server", 2) and "Provider returned error" in response.error
+
+
+def test_events_without_data_are_passed_over() -> None:
+    with FaultServer(always("events_without_data")) as server:
+        assert [(one.error, one.attempts) for one in answers(server, samples(2), api="chat")] == [("", 1)] * 2
 
 
 def test_a_server_that_drops_an_answer_when_the_next_call_comes_is_asked_one_at_a_time() -> None:

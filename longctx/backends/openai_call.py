@@ -11,7 +11,7 @@ from typing import Any
 
 import openai
 
-from longctx.backends.openai_errors import Failure, failure_of
+from longctx.backends.openai_errors import SECRET, Failure, failure_of, said_inside, words_of
 from longctx.backends.openai_options import Options
 from longctx.types import Sample, Sampling
 
@@ -20,6 +20,8 @@ _COMPARED = 8_000  # characters
 _TORN = 16  # tokens at the cut that may be others in the whole text
 _AFFIX = 2  # ids that a tokenizer puts before a plain prompt
 _HELLO_S = 10.0  # seconds for what needs no model
+_GAVE_UP = ("abort", "error")  # finish reasons: vLLM, SGLang, OpenRouter
+_CAN_BE_LEFT_OUT = ("temperature", "seed")
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ class Server:
             async with asyncio.timeout(min(_HELLO_S, self._options.timeout)):
                 listed = await self._client.get(f"{below}/models", cast_to=object)
         except Exception as error:
-            raise self._clean(failure_of(error, False)) from None
+            raise failure_of(error, False).without(self._key) from None
         entries = listed.get("data") if isinstance(listed, dict) else None
         return [entry for entry in entries or () if isinstance(entry, dict)]
 
@@ -90,7 +92,7 @@ class Server:
                 said = await self._client.post("/completions", body=body, cast_to=object)
             return bool(said["usage"]["prompt_tokens"] == len(_PROBE))  # type: ignore[index]
         except Exception as error:
-            failure = self._clean(failure_of(error, False))
+            failure = failure_of(error, False).without(self._key)
             if failure.kind in ("request", "not_found", "format", "context") or "HTTP 405" in str(failure):
                 return False
             raise failure from None
@@ -154,6 +156,7 @@ class Server:
         """Send a prompt and read the whole answer; like `ask`."""
         reply, started, pieces = Reply(), time.monotonic(), 0
         stream = self._options.stream if stream is None else stream
+        fields = self._fields(prompt, stream)
 
         def first() -> None:
             if reply.ttft_s is None:
@@ -162,15 +165,15 @@ class Server:
 
         try:
             async with asyncio.timeout(self._options.timeout):
-                async for piece in self._pieces(prompt, api, stream):
+                async for piece in self._pieces(fields, api):
                     pieces += 1
                     if _take(piece, reply):
                         first()
         except Exception as error:
-            failure = self._clean(failure_of(error, reply.ttft_s is not None))
-            if self._adapt(failure):
+            failure = failure_of(error, reply.ttft_s is not None)
+            if self._adapt(failure, fields):
                 return await self.say(prompt, api, began, stream)
-            raise failure from None
+            raise failure.without(self._key, _remedy(failure, fields)) from None
         made_up = reply.finish_reason == "stop" and not (reply.text or reply.thinking or reply.output_tokens)
         if stream and (made_up or not pieces):
             # llama-cpp-python ends an empty stream where it refuses a prompt, and LiteLLM before it adds that the
@@ -183,20 +186,22 @@ class Server:
         if not reply.finish_reason:
             # Too many calls at once may be why: llama-cpp-python stops an answer when the next call comes.
             raise Failure("stream", "the answer ended before it was finished", overload=True)
+        if reply.finish_reason in _GAVE_UP:
+            raise Failure("server", f"the server gave up on the answer (finish_reason {reply.finish_reason!r})")
         if reply.finish_reason == "content_filter":
             raise Failure("filtered", "the server's filter held the answer back")
         return reply
 
-    async def _pieces(self, prompt: Mapping[str, Any], api: str, stream: bool) -> AsyncIterator[dict[str, Any]]:
+    async def _pieces(self, fields: Mapping[str, Any], api: str) -> AsyncIterator[dict[str, Any]]:
         path = "/completions" if api == "completions" else "/chat/completions"
         # Packed here: the client's own create() walks through every single id, 10 s of CPU for a million of them.
-        content = json.dumps(self._fields(prompt, stream)).encode()
+        content = json.dumps(fields).encode()
         options: Any = {"headers": {"Content-Type": "application/json"}}
-        if not stream:
+        if not fields["stream"]:
             yield _object(await self._client.post(path, cast_to=object, content=content, options=options))
             return
         pieces = await self._client.post(
-            path, cast_to=object, content=content, options=options, stream=True, stream_cls=openai.AsyncStream[object]
+            path, cast_to=object, content=content, options=options, stream=True, stream_cls=_Stream
         )
         async with pieces:
             async for piece in pieces:
@@ -218,30 +223,51 @@ class Server:
         }
         return {self._renamed.get(name, name): value for name, value in fields.items() if name not in self._left_out}
 
-    def _adapt(self, failure: Failure) -> bool:
-        """Whether the request can be put in another form that means the same, and was not yet."""
+    def _adapt(self, failure: Failure, sent: Mapping[str, Any]) -> bool:
+        """Whether a refused request can be put in another form that means the same; other calls may have found out."""
         said = str(failure)
         if failure.kind != "request":
             return False
-        if "stream_options" in said and "stream_options" not in self._left_out:
+        if "stream_options" in said and "stream_options" in sent:
             self._left_out.add("stream_options")
             return True
-        if "max_completion_tokens" in said and not self._renamed:
+        if "max_completion_tokens" in said and "max_tokens" in sent:
             self._renamed["max_tokens"] = "max_completion_tokens"
             return True
         return False
 
-    def _clean(self, failure: Failure) -> Failure:
-        return Failure(failure.kind, self._blot(str(failure)), failure.after_s, failure.overload)
-
     def _blot(self, text: str) -> str:
         """Text without the key: some servers repeat it."""
-        return text.replace(self._key, "(secret)") if self._key else text
+        return text.replace(self._key, SECRET) if self._key else text
+
+
+class _Stream(openai.AsyncStream[object]):
+    """Passes over events without data, as the specification of server-sent events says: the client reads them as JSON.
+
+    A line with ``retry`` or ``id`` of its own makes one, and after an ``id`` so does every comment that keeps alive.
+    """
+
+    async def _iter_events(self) -> AsyncIterator[Any]:
+        async for event in super()._iter_events():
+            if event.data:
+                yield event
+
+
+def _remedy(failure: Failure, sent: Mapping[str, Any]) -> str:
+    """What helps where a server does not take a field that can be left out; empty otherwise."""
+    if failure.kind == "request":
+        for name in _CAN_BE_LEFT_OUT:
+            if name in sent and name in str(failure):
+                return f"; to leave it to the server: --engine-arg 'omit=[\"{name}\"]'"
+    return ""
 
 
 def _object(piece: Any) -> dict[str, Any]:
     if not isinstance(piece, dict):
-        raise Failure("format", f"not a JSON object: {str(piece)[:200]!r}")
+        raise Failure("format", f"not a JSON object: {str(piece)!r}")
+    if (error := piece.get("error")) and not piece.get("choices"):  # with status 200, as OpenRouter does it
+        code = error.get("code") if isinstance(error, Mapping) else None
+        raise said_inside(code, f"error in the answer: {words_of(error)}")
     return piece
 
 
@@ -256,15 +282,29 @@ def _take(piece: Mapping[str, Any], reply: Reply) -> bool:
     wrote = False
     for choice in piece.get("choices") or ():
         said = choice.get("delta") or choice.get("message") or choice
-        text = said.get("content") or said.get("text") or said.get("refusal") or ""
-        thinking = said.get("reasoning_content") or said.get("reasoning") or ""
-        if not isinstance(text, str) or not isinstance(thinking, str):
-            raise Failure("format", "the answer's text is not text")
+        text, thinking = _texts(said.get("content") or said.get("text") or said.get("refusal"))
+        thinking += _texts(said.get("reasoning_content") or said.get("reasoning"))[0]
         reply.text += text
         reply.thinking += thinking
         reply.finish_reason = choice.get("finish_reason") or reply.finish_reason
         wrote |= bool(text or thinking or choice.get("finish_reason"))
     return wrote
+
+
+def _texts(content: Any) -> tuple[str, str]:
+    """What a message says and what it thinks; Mistral's models that think give a list of parts."""
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    text = thinking = ""
+    for part in content if isinstance(content, list) else [content]:
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if kind == "thinking":
+            thinking += "".join(_texts(part.get("thinking")))
+        elif kind == "text" and isinstance(part.get("text"), str):
+            text += part["text"]
+        else:
+            raise Failure("format", f"the answer's text is not text: {part!r}")
+    return text, thinking
 
 
 def _count(value: Any) -> int | None:

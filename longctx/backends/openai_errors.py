@@ -33,11 +33,16 @@ KINDS = {
 PASSING = frozenset({"connection", "format", "rate_limit", "server", "stream", "timeout"})
 """Kinds that may pass: asked again. The others would end in the same way."""
 
+SECRET = "(secret)"
+"""What stands in messages in place of the key."""
+
 _LONGEST = 600  # characters of a server's message that are kept
 _TOO_LONG = (
     "context_length_exceeded", "maximum context length", "context length is", "longer than the maximum model length",
     "max_model_len", "too many tokens", "prompt is too long", "exceeds the context", "input is too long",
-    "reduce the length", "context window", "exceeds the available context",
+    "reduce the length", "context window", "exceeds the available context", "model's context length",
+    "maximum allowed length", "maximum prompt length", "maximum input length", "range of input length",
+    "number of tokens allowed", "input tokens exceed", "`inputs` must have less than", "`max_new_tokens` must be <=",
 )  # fmt: skip
 _USED_UP = ("insufficient_quota", "billing", "credit balance")
 _BUSY = (503, 529)
@@ -55,14 +60,25 @@ class Failure(Exception):  # noqa: N818 - reads as what it is
         kind: one of `KINDS`.
         after_s: seconds that the server asks to wait before the next call; None where it does not say.
         overload: whether it is a sign that the server has too much to do.
+        remedy: what a person can do about it; empty where nothing is known.
     """
 
-    def __init__(self, kind: str, message: str, after_s: float | None = None, overload: bool = False) -> None:
-        words = " ".join(message.split())
-        super().__init__(words if len(words) <= _LONGEST else words[:_LONGEST] + " …")
+    def __init__(
+        self, kind: str, message: str, after_s: float | None = None, overload: bool = False, remedy: str = ""
+    ) -> None:
+        super().__init__(" ".join(message.split()) + remedy)
         self.kind = kind
         self.after_s = after_s
         self.overload = overload or kind in ("rate_limit", "timeout")
+        self.remedy = remedy
+
+    def without(self, key: str, remedy: str = "") -> Failure:
+        """The same in few words that do not hold the key: some servers repeat it."""
+        words = str(self)
+        if key:  # before anything is cut off: half a key is a secret as well
+            words = words.replace(key, SECRET)
+        words = words if len(words) <= _LONGEST else words[:_LONGEST] + " …"
+        return Failure(self.kind, words, self.after_s, self.overload, remedy)
 
 
 def failure_of(error: Exception, begun: bool) -> Failure:
@@ -82,12 +98,17 @@ def failure_of(error: Exception, begun: bool) -> Failure:
             return Failure("stream" if begun else "connection", f"connection lost: {why}")
         case openai.APIStatusError():
             return _of_status(error)
-        case openai.APIError():  # an error in the midst of a stream; vLLM's have a status as their code
-            kind = _BY_STATUS.get(_number(error.code), "server")
-            return Failure("context" if _says(str(error), _TOO_LONG) else kind, f"error in the stream: {error}")
+        case openai.APIError():
+            return said_inside(error.code, f"error in the stream: {error}")
         case TypeError() | KeyError() | ValueError() | IndexError() | AttributeError():
             return Failure("format", f"not understood: {error}")
     return Failure("stream" if begun else "connection", f"{type(error).__name__}: {error}")
+
+
+def said_inside(code: Any, message: str) -> Failure:
+    """The failure that stands in an answer which began well; vLLM's and OpenRouter's have a status as their code."""
+    kind = _BY_STATUS.get(_number(code), "server")
+    return Failure("context" if _says(message, _TOO_LONG) else kind, message)
 
 
 def _of_status(error: openai.APIStatusError) -> Failure:
@@ -104,19 +125,22 @@ def _of_status(error: openai.APIStatusError) -> Failure:
 def _words(error: openai.APIStatusError) -> str:
     """What the server said; the client's own message repeats the whole body."""
     body = error.body
-    inner = body.get("error", body) if isinstance(body, Mapping) else body
-    if isinstance(inner, Mapping):
-        named = [str(inner[key]) for key in ("message", "code") if inner.get(key)]
-        return "; ".join(named) or json.dumps(dict(inner), default=str)
-    return str(inner or error.message)
+    return words_of(body.get("error", body) if isinstance(body, Mapping) else body) or error.message
+
+
+def words_of(error: Any) -> str:
+    """An error object's own words, as far as it has any."""
+    if isinstance(error, Mapping):
+        named = [str(error[key]) for key in ("message", "code") if error.get(key)]
+        return "; ".join(named) or json.dumps(dict(error), default=str)
+    return str(error or "")
 
 
 def pause_s(failure: Failure, attempts: int, backoff_s: float, rng: random.Random) -> float:
-    """Seconds before the next call: what the server asks for, or a random part of a time that doubles."""
-    if failure.after_s is not None:
-        return failure.after_s
+    """Seconds before the next call: a random part of a time that doubles, and no less than the server asks for."""
     # "Full jitter": Brooker, Exponential Backoff And Jitter, AWS Architecture Blog 2015.
-    return rng.uniform(0, min(_LONGEST_PAUSE_S, backoff_s * 2 ** (attempts - 1)))
+    own = rng.uniform(0, min(_LONGEST_PAUSE_S, backoff_s * 2.0 ** min(attempts - 1, 64)))
+    return max(own, failure.after_s or 0.0)  # "Retry-After: 0", or a date that is past, asks for nothing
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -91,7 +91,7 @@ class Survey:
         try:  # whatever was said of ids, the model's name may be wrong as well
             await self._patiently(server.greet)
         except Failure as failure:
-            if failure.kind not in _OF_A_GREETING or self._model in str(failure):
+            if failure.kind not in _OF_A_GREETING or failure.remedy or self._model in str(failure):
                 raise self._unusable(server, failure) from None
         return "chat"
 
