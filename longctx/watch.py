@@ -122,7 +122,10 @@ def follow(
 def picture(
     state: State, width: int, height: int | None = None, shades: str = textmap.BLOCKS, colour: bool = False
 ) -> str:
-    """The heatmaps and the line; one heatmap over everything where they are higher than `height` lines."""
+    """The heatmaps and the line; one heatmap over everything where they are higher than `height` lines.
+
+    While a run goes on, what even then is too high loses its end rather than the line.
+    """
     line = "\n".join(textmap.wrap(state.line().split(" · "), width))
     if state.frame is None:
         return line
@@ -130,6 +133,8 @@ def picture(
     text = textmap.text_heatmap(state.frame, **options)
     if height is not None and text.count("\n") + line.count("\n") + 3 > height:
         text = textmap.text_heatmap(state.frame, pooled=True, **options)
+        if not state.complete:
+            text = "\n".join(text.split("\n")[: max(height - line.count("\n") - 2, 0)])
     return f"{text}\n\n{line if shades != textmap.ASCII else line.replace('·', '-')}"
 
 

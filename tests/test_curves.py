@@ -227,6 +227,22 @@ def test_where_nothing_is_shown_the_frontier_says_of_how_many(tmp_path: Path) ->
     assert "no bound reaches 90 %" in words(ax)
 
 
+def test_a_bound_in_a_frontiers_title_is_never_above_what_is_shown(tmp_path: Path) -> None:
+    run = make_run(tmp_path, [1024, 2048], [0.5], 24, lambda n, d, i: RIGHT if i < 7 else WRONG)
+    frame = table.load(run)
+    bound = float(stats.frontier(frame).worst["bound"].iloc[0])
+    assert 0.145 < bound < 0.15, "it would be rounded up"
+    assert "at least 14 %" in figures.trust_frontier(frame).get_title(loc="left").replace("\xa0", " ").replace(
+        "\n", " "
+    )
+
+
+def test_controls_alone_are_no_attribution(tmp_path: Path) -> None:
+    rows = [record(99, 0.5, 0, question="q", variant={"control": name}) for name in ("closed-book", "short")]
+    with pytest.raises(UsageError, match="controls alone say nothing"):
+        stats.attribution(table.load(write_records(tmp_path, rows), controls=True))
+
+
 def test_what_cannot_be_drawn_is_left_out_with_its_reason(tmp_path: Path) -> None:
     album = figures.draw(table.load(make_run(tmp_path / "run", [1024], [0.5], 2)), tmp_path / "figures", kinds=["png"])
     assert [path.name for path in album.paths] == ["heatmap.png"]

@@ -122,6 +122,27 @@ def test_lossy_forgets_as_often_as_its_truth_says(known: bool) -> None:
         assert abs(kept / count - truth) < 4 * math.sqrt(truth * (1 - truth) / count)
 
 
+def test_lossy_is_wrong_about_tasks_with_a_reader_of_their_own_too() -> None:
+    rents = {"Alder Foods Inc.": 4711, "Birch Metals Inc.": 8315, "Cedar Tools Inc.": 2960}
+    stated = "\n\n".join(f"The monthly rent of {who} is {rent} dollars." for who, rent in rents.items())
+    question = "What is the monthly rent of Alder Foods Inc.?"
+    built = toy.build(cells(1, densities=[40])[0])
+    prompt = f"{stated}\n\n{question}"
+    samples = [
+        Sample(f"{number}", prompt, "4711", {**built.metadata, "question": question}, prompt, built.prompt_ids)
+        for number in range(40)
+    ]
+
+    def said(read: str) -> list[str]:
+        lossy = Lossy(ceiling=0, readers={built.metadata["task"]: lambda prompt, question: read})
+        return [response.text for response in lossy.generate(samples)]
+
+    assert "not stated" not in said("not stated")  # of what is absent it invents something
+    answers = said("4711 dollars")
+    assert 5 < answers.count("not stated") < 35  # of what is there it gives a look-alike, or says that there is none
+    assert all(answer == "not stated" or "8315" in answer or "2960" in answer for answer in answers)
+
+
 def test_lossy_truth_falls_with_length_and_density_and_dips_in_the_middle() -> None:
     lossy = Lossy()
     assert lossy.truth(lossy.midpoint, 0.0, 0.0) == pytest.approx(0.5)

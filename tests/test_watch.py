@@ -73,6 +73,16 @@ def test_many_maps_become_one_where_the_terminal_is_low(tmp_path: Path) -> None:
     assert low.count("\n") < 15
 
 
+@pytest.mark.parametrize("height", [5, 7, 10])
+def test_on_the_lowest_terminal_one_still_sees_where_the_run_stands(tmp_path: Path, height: int) -> None:
+    frame = watch.look(make_run(tmp_path / "run", [1024, 2048], [0.0, 0.25, 0.5, 0.75, 1.0], 2)).frame
+    going = watch.State(frame, 40, True, 1.0)
+    shown = watch.picture(going, 40, height)
+    assert "20/40 samples" in shown and shown.count("\n") < height
+    ended = watch.picture(watch.State(frame, 20, False, 1.0), 40, height)
+    assert "all depths" in ended and "complete" in ended, "what stays on the screen is whole"
+
+
 def test_colours_wrap_cells_and_nothing_else(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", [1024, 2048], [0.0, 1.0], 2, lambda n, d, i: RIGHT if n == 1024 else WRONG)
     state = watch.look(run)

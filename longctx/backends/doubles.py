@@ -127,14 +127,14 @@ class Lossy(Oracle):
         # The draw belongs to the sample: it is the same in every process and in any order.
         rng = random.Random(f"{self.seed} {sample.id}")
         chance = self.truth(asked["length_asked"], asked.get("depth_asked") or 0.0, asked.get("density_asked") or 0.0)
-        if sample.metadata["task"] in self.readers:
-            return super().answer(sample) if rng.random() < chance else _absent(sample)
-        passages = find_passages(sample.prompt, str(asked["question"]))
-        known = bool(passages) and passages[0].certain
+        right = super().answer(sample)
         if rng.random() < chance:
-            return passages[0].text if known else _absent(sample)
-        if not known:
+            return right
+        if right == _absent(sample):
             return f"It is {rng.randrange(10**6, 10**7)}."
+        if sample.metadata["task"] in self.readers and not asked.get("density_asked"):
+            return _absent(sample)  # what reads like the question may then hold a part of the answer
+        passages = find_passages(sample.prompt, str(asked["question"]))
         others = [passage.text for passage in passages if not passage.certain]
         return others[0] if others and rng.random() < 0.5 else _absent(sample)
 

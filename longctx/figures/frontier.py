@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -76,7 +77,7 @@ def _finding(frame: pd.DataFrame, accuracy: float) -> str:
     fewest = min(found)
     if not any(one.length for one in found.values()):
         worst = found[fewest].worst.iloc[0]
-        had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {percent(worst['bound'])} %"
+        had = f"{worst['right']:.0f} of {worst['n']:.0f} right, at least {math.floor(100 * worst['bound'])} %"
         return f"{asked} is shown at no length: at {length_labels([worst['length']])[0]} the worst had {had}"
     reach = {one.length: density for density, one in found.items() if one.length}  # the highest density of each
     if len(found) == 1:

@@ -137,8 +137,11 @@ def _map(
 
 
 def _size(across: int, down: int) -> tuple[float, float]:
-    """Inches of the cells' area: roomy cells while there are few, then smaller ones, then a full page."""
-    width = max(min(0.85, 9 / across), min(0.42, 13 / across)) * across
+    """Inches of the cells' area: roomy cells while there are few, then smaller ones.
+
+    Up to 36 lengths the width stays that of a page column: shown 800 pixels wide, numbers and labels can still be read.
+    """
+    width = max(min(0.85, 9 / across), min(0.25, 13 / across)) * across
     height = max(min(0.52, 5 / down), min(0.2, 9 / down)) * down
     return max(width, 2.4), max(height, 1.2)
 

@@ -87,7 +87,7 @@ def outcome_areas(frame: pd.DataFrame, *, ax: Axes | None = None, title: str | N
         details = [*about(frame), f"{answered:,} answers", canvas.times(counts, "a length")]
         details += [f"{errors:,} failed calls left out"] if errors else []
         details += pooled
-        return canvas.finish(ax, frame, f"at {label} {', '.join(said)}", details, title=title, right=2.4)
+        return canvas.finish(ax, frame, f"at {label} tokens {', '.join(said)}", details, title=title, right=2.4)
 
 
 def _name(ax: Axes, found: pd.DataFrame, middles: list[float], height: float) -> None:

@@ -38,7 +38,7 @@ def attribution(frame: pd.DataFrame, by: tuple[str, ...] = ("length",), level: f
         ``high``, and ``unmatched`` (answers without).
 
     Raises:
-        UsageError: there is no closed-book or no short control among the samples.
+        UsageError: there is no closed-book or no short control among the samples, or nothing beside controls.
     """
     import pandas as pd
 
@@ -50,6 +50,8 @@ def attribution(frame: pd.DataFrame, by: tuple[str, ...] = ("length",), level: f
                 "and load the run with controls=True."
             )
     matched: Any = answered(frame)
+    if matched.empty:
+        raise UsageError("No answer to a sample with a haystack: controls alone say nothing about the context.")
     for name, column in (("closed-book", "closed "), ("short", "short ")):
         matched = matched.merge(verdicts[name].rename(column), how="left", left_on=_SAME, right_index=True)
     lacking = matched["closed "].isna() | matched["short "].isna()
