@@ -182,7 +182,7 @@ def main() -> None:
         (build, ("latent", LENGTH, 5.0)),
         (build, ("trace", LENGTH, 0.0, (("chains", 4), ("hops", 4)))),
         (build, ("ruler_qa_1", LENGTH, 0.0, (), 10)),
-        (build, ("mrcr", LENGTH, 0.0, (("needles", 8),), 50)),
+        (build, ("mrcr", LENGTH, 0.0, (("needles", 8),), 10)),
         (stream, (options.samples,)),
         (encode, ()),
     ]

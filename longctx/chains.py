@@ -57,13 +57,14 @@ def chain(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str
     return Chain(TextStore(text, ids, starts), list(zip(at[:-1:2], at[1::2], strict=True)))
 
 
-def sizes(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str = "") -> list[int] | None:
+def sizes(seams: Seams, pieces: Sequence[Piece], marks: Sequence[str], ends: str = "") -> Offsets | None:
     """How many tokens each pair of pieces adds to a chain with its marks; None where that depends on its neighbours."""
     blocks = _blocks_of(seams, marks, ends)
     found = blocks.of(seams, pieces) if blocks else None
     if found is None:
         return None
-    return [len(first.ids) + len(second.ids) for first, second in zip(found[::2], found[1::2], strict=True)]
+    each: Offsets = np.array([len(block.ids) for block in found], np.int64)
+    return each[::2] + each[1::2]
 
 
 def _blocks_of(seams: Seams, marks: Sequence[str], ends: str) -> _Blocks | None:
@@ -104,30 +105,27 @@ class _Blocks:
         """
         if not self._possible:
             return None
-        pairs = list(zip(pieces[::2], pieces[1::2], strict=True))
         try:
-            return self._look_up(pairs)
+            return self._look_up(pieces)
         except KeyError:
-            self._possible = self._learn(seams, pairs)
-        return self._look_up(pairs) if self._possible else None
+            self._possible = self._learn(seams, list(zip(pieces[::2], pieces[1::2], strict=True)))
+        return self._look_up(pieces) if self._possible else None
 
-    def _look_up(self, pairs: Sequence[tuple[Piece, Piece]]) -> list[_Block]:
-        firsts, seconds = self._blocks
-        return [block for one, other in pairs for block in (firsts[one], seconds[other])]
+    def _look_up(self, pieces: Sequence[Piece]) -> list[_Block]:
+        firsts, seconds = (map(known.__getitem__, pieces[kind::2]) for kind, known in enumerate(self._blocks))
+        return [block for pair in zip(firsts, seconds, strict=True) for block in pair]
 
     def chain(self, seams: Seams, pieces: Sequence[Piece]) -> Chain | None:
         """The blocks of these pieces put together; None where there are none."""
         blocks = self.of(seams, pieces)
         if blocks is None:
             return None
-        at = list(accumulate([len(block.raw) for block in blocks], initial=0))
+        at = _ends(blocks)
         (inner, outer), (to_inner, to_outer) = self._sizes, self._cuts
-        before, behind = (outer - to_outer, inner - to_inner), (to_inner, to_outer)  # bytes of marks in a block
-        spans = [
-            (begin + before[index % 2], end - behind[index % 2])
-            for index, (begin, end) in enumerate(zip(at, at[1:], strict=False))
-        ]
-        return Chain(_joined(blocks, at), spans)
+        begins, ends = at[:-1].reshape(-1, 2), at[1:].reshape(-1, 2)
+        begins = begins + (outer - to_outer, inner - to_inner)  # without the bytes of marks in a block
+        ends = ends - (to_inner, to_outer)
+        return Chain(_joined(blocks, at), list(zip(begins.ravel().tolist(), ends.ravel().tolist(), strict=True)))
 
     def _learn(self, seams: Seams, pairs: Sequence[tuple[Piece, Piece]]) -> bool:
         """Remember the blocks of these pairs; False where one does not begin with a token of its own."""
@@ -163,7 +161,7 @@ class _Blocks:
         blocks = [
             block for pair in zip(ones, others[::-1], strict=True) for block in (firsts[pair[0]], seconds[pair[1]])
         ]
-        joined = _joined(blocks, list(accumulate((len(block.raw) for block in blocks), initial=0)))
+        joined = _joined(blocks, _ends(blocks))
         outer = self._outer.encode()
         head, tail = outer[: self._cuts[1]], outer[self._cuts[1] :]
         whole = tokenizer.encode((head + joined.text.tobytes() + tail).decode("utf-8"))
@@ -185,9 +183,14 @@ def _border(tokenizer: Tokenizer, mark: str, ends: str) -> int:
     return next((at for at in range(1, len(mark)) if apart(tokenizer, mark[:at], mark[at:])), -1)
 
 
-def _joined(blocks: Sequence[_Block], at: Sequence[int]) -> TextStore:
+def _ends(blocks: Sequence[_Block]) -> Offsets:
+    """Bytes at which blocks begin, one behind the other, and at which the last one ends."""
+    return np.cumsum([0, *(len(block.raw) for block in blocks)])
+
+
+def _joined(blocks: Sequence[_Block], at: Offsets) -> TextStore:
     counts = [len(block.ids) for block in blocks]
-    begins = np.repeat(np.array(at[: len(counts)], np.int64), counts)
+    begins = np.repeat(at[:-1], counts)
     starts: Offsets = np.add(begins, np.concatenate([block.starts for block in blocks]), out=begins)
     text = np.frombuffer(b"".join([block.raw for block in blocks]), np.uint8)
     return TextStore(text, np.concatenate([block.ids for block in blocks]), starts)

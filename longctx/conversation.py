@@ -228,8 +228,7 @@ def _exact_sizes(seams: Seams, dialogue: Dialogue, rounds: Sequence[Round]) -> n
     """Tokens of each filler round with what stands around it; None where that depends on its neighbours."""
     fillers = [one for one in rounds if one.insert is None]
     pieces = [piece for one in fillers for piece in (one.request, one.answer)]
-    found = chain_sizes(seams, pieces, dialogue.markers(len(fillers))[1:-1])
-    return None if found is None else np.array(found, np.int64)
+    return chain_sizes(seams, pieces, dialogue.markers(len(fillers))[1:-1])
 
 
 def _close(attempt: _Attempt, length: int, candidates: Candidates) -> list[Piece] | None:

@@ -63,7 +63,11 @@ def _extended(tokenizer: Tokenizer, messages: Sequence[Message]) -> str:
     if roles[:-1] != roles[:2] * rounds or not all(contents) or not _are_plain(tokenizer, contents):
         return ""
     marks = repeated(lambda few: _marks(tokenizer, (*roles[: 2 * few], roles[-1])), rounds)
-    return "".join([part for pair in zip(marks, [*contents, ""], strict=True) for part in pair]) if marks else ""
+    if not marks:
+        return ""
+    parts = marks * 2  # as many again: contents take every other place
+    parts[::2], parts[1::2] = marks, [*contents, ""]
+    return "".join(parts)
 
 
 def _are_plain(tokenizer: Tokenizer, contents: Sequence[str]) -> bool:

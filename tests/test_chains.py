@@ -91,7 +91,7 @@ def test_pieces_are_encoded_once_whatever_their_neighbours(
 def test_a_store_that_nobody_has_any_more_is_not_kept() -> None:
     own = Seams(seams("llama3-like").store, tokenizer("llama3-like"))
     held = weakref.ref(own)
-    assert sizes(own, ["1", "one", "2", "two"], [":\n", "\n\nDocument ", ":\n"], ends=string.digits)
+    assert sizes(own, ["1", "one", "2", "two"], [":\n", "\n\nDocument ", ":\n"], ends=string.digits) is not None
     del own
     gc.collect()
     assert held() is None

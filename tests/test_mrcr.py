@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import copy
+import gc
 import itertools
 import re
 import sys
+import weakref
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -268,3 +270,21 @@ def test_a_small_folder_says_how_long_its_conversations_get(tmp_path: Path) -> N
     small = Corpora(tokenizer("llama3-like"), voice="contracts").get(str(tmp_path), 1)
     with pytest.raises(CorpusError, match="gives conversations of"):
         TASK.build(small, Cell("mrcr", "one", 30_000, 0.5), tokenizer("llama3-like"))
+
+
+def test_a_corpus_that_grows_is_cut_as_far_as_the_length_needs() -> None:
+    [requests] = [module for name, module in sys.modules.items() if name.endswith("._mrcr_requests")]
+    kind = "llama3-like"
+    own, other = (Corpora(tokenizer(kind)).get("contracts", 150_000) for _ in range(2))
+    pool = requests.pool_of(own)
+    first = len(pool.passages)
+    assert max(pool.base) == len(pool.base) - 1 < first < 0.6 * sum(map(len, requests.find_passages(own)))
+    cell = Cell("mrcr", "contracts", 8192, 0.5)
+    sample = TASK.build(own, cell, tokenizer(kind))
+    assert pool.reach(10**6) > first >= pool.reach(1) == len(pool.base)
+    assert TASK.build(own, cell, tokenizer(kind)).prompt == sample.prompt  # though there are more passages now
+    assert TASK.build(other, cell, tokenizer(kind)).prompt == sample.prompt
+    held = weakref.ref(own)
+    del own, pool
+    gc.collect()
+    assert held() is None
