@@ -125,7 +125,7 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
         **{
             "n ": outcome != "error",  # the blank keeps apart from columns of `by`
             "right ": score,
-            "partial ": ~score.isin((0, 1)) & score.notna(),
+            "partial ": (score != 0) & (score != 1) & score.notna(),
             "truncated ": outcome.isin(("truncated", "truncated_thinking")),
             "empty ": outcome == "empty",
             "errors ": outcome == "error",
@@ -138,7 +138,8 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
 
     answered = score.notna().to_numpy() & (outcome != "error").to_numpy()
     code = groups.ngroup().to_numpy()[answered]
-    scores, unit = score.to_numpy(dtype=float)[answered], clusters(frame[answered], code)
+    drawn = _drawn(frame)[answered]
+    scores, unit = score.to_numpy(dtype=float)[answered], clusters(drawn, code)
     n = found["n"].to_numpy(dtype=float)
     units, effect = np.zeros(len(found)), np.full(len(found), np.nan)
     present = np.flatnonzero(np.bincount(code, minlength=len(found)))
@@ -153,9 +154,17 @@ def cells(frame: pd.DataFrame, by: Sequence[str] = ("length", "depth"), level: f
         low[place], high[place] = bootstrap(scores[inside], unit[inside] if units[place] < n[place] else None, level)
     found.insert(len(names) + 3, "low", low)
     found.insert(len(names) + 4, "high", high)
-    return found.assign(
-        haystacks=_haystacks(frame[answered], code, len(found)), clusters=units.astype(int), deff=effect
-    )
+    return found.assign(haystacks=_haystacks(drawn, code, len(found)), clusters=units.astype(int), deff=effect)
+
+
+def _drawn(frame: pd.DataFrame) -> pd.DataFrame:
+    """What `clusters` reads of samples. Haystacks become numbers: their names are hashed once, not at each look."""
+    import pandas as pd
+
+    part = frame[[name for name in ("haystack", "corpus", "seed") if name in frame]]
+    if "haystack" not in part or isinstance(part["haystack"].dtype, pd.CategoricalDtype):
+        return part
+    return part.assign(haystack=pd.Categorical.from_codes(*pd.factorize(part["haystack"])))
 
 
 def _haystacks(frame: pd.DataFrame, code: Codes, groups: int) -> Codes:
@@ -183,6 +192,7 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
     """
     if asked(frame).empty:
         raise UsageError("There is no sample to sum up: the frame is empty, or holds controls alone.")
+    frame = frame.assign(**_drawn(frame))
     found: dict[str, Any] = rows(cells(frame, []))[0]
     for axis in ("length", "depth"):
         margin = cells(frame, [axis]).dropna(subset=[axis, "accuracy"])
