@@ -69,6 +69,7 @@ def command(
     go_on = ["longctx", "run", str(path / "sweep.toml"), "--out", str(path)]
     for option, chosen in (("--generators", asked.generators), ("--corpora", asked.corpora)):
         go_on += [word for folder in chosen for word in (option, str(folder))]
+    go_on += ["--verify-cache", str(verify_cache)] if verify_cache else []
     try:
         with Interrupts() as interrupts:
             summary = run(
