@@ -140,7 +140,7 @@ class _Builder:
             closing = close(sentences, missing, border) if gap >= 0 else None
             if closing is not None:
                 made = finish(seams, head, pieces, closing, frame[1], self.inserts)
-                repeated = drawn > corpus.cut_token[-1]
+                repeated = drawn + (gap if corpus.repeat else 0) > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:
                 check_size(corpus, haystack - self.most)
