@@ -16,6 +16,7 @@ from longctx.generated import Part
 from longctx.phrases import Phrases
 from longctx.seams import Piece, Seams, Slice
 from longctx.tokens import Tokenizer
+from longctx.units import counted
 
 LONG = 1 << 16  # tokens from which encoding everything again takes long, and a table of phrases is worth it
 _ROUNDS = 40  # attempts to find the number of units
@@ -110,7 +111,8 @@ def fill(
     smallest = _build(tokenizer, length, frame, units, units.least)
     if smallest.gap < reserve:
         raise ImpossibleSample(
-            f"{length:,} tokens are too few for the smallest haystack of this kind with what stands around it. "
+            f"A prompt of {counted(length, 'token')} is too short for the smallest haystack of this kind with what "
+            "stands around it. "
             f"The shortest possible length with these is {length - smallest.gap + reserve:,}."
         )
     for number in numbers:

@@ -10,6 +10,7 @@ from longctx.errors import ImpossibleSample
 from longctx.exact import Haystack, Insert, Missing, Pieces, finish, missing_tokens
 from longctx.seams import Seams
 from longctx.tokens import Tokenizer
+from longctx.units import counted
 
 from ._fill import Closing
 
@@ -74,7 +75,8 @@ def fill_stored(
     found = _largest(build, stored.size, reserve)
     if found.gap < reserve:
         raise ImpossibleSample(
-            f"{length:,} tokens are too few for the smallest haystack of this kind with what stands around it. "
+            f"A prompt of {counted(length, 'token')} is too short for the smallest haystack of this kind with what "
+            "stands around it. "
             f"The shortest possible length with these is {length - found.gap + reserve:,}."
         )
     fewer = 1

@@ -31,6 +31,7 @@ from longctx.samples import (
 )
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
+from longctx.units import counted
 
 from ._fill import Closing, Units, fill
 from ._numbered import Stored, fill_stored
@@ -94,8 +95,8 @@ def room(cell: Cell, budget: int) -> int:
         return cell.length
     if cell.length <= budget:
         raise ImpossibleSample(
-            f"{cell.length:,} tokens are too few: mode=compat leaves {budget} of them to the answer. "
-            f"Ask for a longer length or for mode=fixed."
+            f"A prompt of {counted(cell.length, 'token')} is too short: mode=compat leaves {budget} of them to the "
+            "answer. Ask for a longer length or for mode=fixed."
         )
     return cell.length - budget
 

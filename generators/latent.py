@@ -28,6 +28,7 @@ from longctx.samples import facts_seed, frames, inserted_sample, pick_host, vari
 from longctx.tasks import task
 from longctx.tokens import Tokenizer
 from longctx.types import Cell, Sample
+from longctx.units import counted
 from longctx.voice import Voice
 
 _TEXT = Path(__file__).parent / "text"
@@ -301,7 +302,7 @@ def _shortest(tokenizer: Tokenizer, said: Sequence[str], frame: int, cell: Cell)
     length = frame + sum(tokenizer.affix_counts) + sum(tokenizer.count(text) + 2 for text in said) + 2 * LEAST_FILLER
     if length > cell.length:
         raise ImpossibleSample(
-            f"{cell.length:,} tokens are too few for the needle, one look-alike of each other meaning and the "
-            f"question: the shortest possible length with these is {length:,}."
+            f"A prompt of {counted(cell.length, 'token')} is too short for the needle, one look-alike of each other "
+            f"meaning and the question: the shortest possible length with these is {length:,}."
         )
     return length

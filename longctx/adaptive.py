@@ -23,7 +23,7 @@ from longctx.search import Claim, Point, Search
 from longctx.sweep import RANDOM, Sweep
 from longctx.tasks import Task
 from longctx.types import Cell
-from longctx.units import percent, short_count
+from longctx.units import counted, percent, short_count
 
 STEP = 2**0.25
 """Factor from one length to the next where only the two ends are given."""
@@ -67,7 +67,8 @@ class Frontier:
         worst = f"; at {claim.bad:,} it fails first at depth {claim.worst_depth:g}" if claim.bad else ""
         return (
             f"Accuracy of {percent(self.accuracy)}% or more wherever the fact stands{among}: {found}{worst} "
-            f"({percent(self.confidence)}% confidence; {claim.samples:,} samples, {claim.spent:,} prompt tokens)."
+            f"({percent(self.confidence)}% confidence; {counted(claim.samples, 'sample')}, "
+            f"{claim.spent:,} prompt tokens)."
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -229,7 +230,8 @@ class _Answers:
         bad = "–" if claim.bad is None else short_count(claim.bad)
         spent = f"{search.spent:,} of {search.budget:,} prompt tokens"
         self._note(
-            f"{search.samples:,} samples · {spent} · asking {short_count(length)} · trusted to {good}, not at {bad}"
+            f"{counted(search.samples, 'sample')} · {spent} · asking {short_count(length)} · "
+            f"trusted to {good}, not at {bad}"
         )
 
     def close(self) -> None:

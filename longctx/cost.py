@@ -106,3 +106,7 @@ class Prices:
     def cost(self, computed: float, cached: float, output: float) -> float:
         """Money for so many tokens of each kind."""
         return (computed * self.input + cached * self.cached_input + output * self.output) / 1e6
+
+    def most(self, prompts: float, output: float) -> float:
+        """Money for so many tokens at most: no prompt token is cheaper for being found in a cache."""
+        return (prompts * max(self.input, self.cached_input) + output * self.output) / 1e6

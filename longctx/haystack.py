@@ -17,6 +17,7 @@ from longctx.placement import Places, find_places
 from longctx.seams import Slice, decode
 from longctx.tokens import Tokenizer
 from longctx.types import Place
+from longctx.units import counted
 
 LEAST_FILLER = 32  # tokens of filler in the shortest haystack
 _BLANKS = 2  # tokens of the blank lines around an insert at most
@@ -79,8 +80,8 @@ def assemble(corpus: Corpus, tokenizer: Tokenizer, wanted: Wanted) -> Haystack:
     shortest = around + sum(needed) + LEAST_FILLER
     if wanted.length < shortest:
         raise ImpossibleSample(
-            f"{wanted.length:,} tokens are too few: the prompt around the haystack takes {around:,}, "
-            f"{len(inserts)} needles and distractors take {sum(needed):,}. "
+            f"A prompt of {counted(wanted.length, 'token')} is too short: what stands around the haystack takes "
+            f"{around:,}, needles and distractors ({len(inserts):,}) take {sum(needed):,}. "
             f"The shortest possible length with these is {shortest:,}."
         )
     return _Builder(corpus, tokenizer, wanted, sizes).build(wanted.length - around)
@@ -139,7 +140,7 @@ class _Builder:
             closing = close(sentences, missing, border) if gap >= 0 else None
             if closing is not None:
                 made = finish(seams, head, pieces, closing, frame[1], self.inserts)
-                repeated = drawn > corpus.cut_token[-1]
+                repeated = drawn + (gap if corpus.repeat else 0) > corpus.cut_token[-1]
                 return replace(made, border=titles[0] if titles else "", repeated=bool(repeated))
             if reserve == budget:
                 check_size(corpus, haystack - self.most)

@@ -20,6 +20,7 @@ from longctx.progress import Progress
 from longctx.reuse import Reuse, cache_of, verify
 from longctx.runfolder import RunFolder, write_whole
 from longctx.types import Cell, Response, Sample, Score
+from longctx.units import counted
 
 Watch = Callable[[Mapping[str, Cell], Sequence[int], Sequence[float]], Progress]
 Record = dict[str, Any]
@@ -156,7 +157,7 @@ def complete(
     if not todo and not verify_cache:
         return
     folder.check(about, corpora)
-    note(f"building {len(todo):,} samples to see what they share")
+    note(f"building {counted(len(todo), 'sample')} to see what they share")
     plan = make_plan(todo, build)
     asked = {cell_id(cell): cell for cell in plan.cells}
     note("starting the engine")

@@ -23,6 +23,7 @@ _MIXED_PASSAGE, _MIXED_PASSAGES = 256, 128  # the same in a mixed corpus, whose 
 _HUGE = 4  # times as long as a passage should be: hardly a place for anything
 _SPARE = 128  # tokens that are left to the closing sentence rather than to one more passage
 _ENOUGH = 64  # sentences among which one of the right size can be hoped for
+_AMPLE = 512  # tokens that sentences at the end of a haystack can fill, where they may recur
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,10 @@ class Sentences:
 def unused_sentences(
     corpus: Corpus, passages: Sequence[Passage], section: Section, exclude: Sequence[tuple[int, int]] = ()
 ) -> Sentences:
-    """Sentences of a section that no passage holds; lines stand in where there are hardly any sentences."""
+    """Sentences of a section that no passage holds; lines stand in where there are hardly any sentences.
+
+    Where passages may recur and all sentences together are hardly anything, each is there several times.
+    """
     used = np.zeros(len(corpus.cut_rank), np.int64)
     for passage in passages:
         used[passage.first : passage.last] = 1
@@ -214,5 +218,8 @@ def unused_sentences(
             break
     first, last = nodes[free], nodes[free + 1]
     tokens = corpus.cut_token[last] - corpus.cut_token[first]
+    total = int(tokens.sum())
+    if corpus.repeat and 0 < total < _AMPLE:
+        first, last, tokens = (np.tile(values, -(-_AMPLE // total)) for values in (first, last, tokens))
     order = np.argsort(tokens, kind="stable")
     return Sentences(corpus, first[order], last[order], tokens[order])

@@ -28,6 +28,7 @@ from longctx.sweep import Sweep
 from longctx.tasks import Task, find_tasks
 from longctx.tokens import load_tokenizer
 from longctx.types import Cell, Response, Sample, Score
+from longctx.units import counted
 
 Note = Callable[[str], None]
 Steps = Callable[[], AbstractContextManager[Progress | None]]
@@ -165,14 +166,16 @@ class Preview:
     cache: Cache | None  # of the engine; None where it does not say
     seconds: float  # an estimate
     timed: list[dict[str, Any]]  # what it was made from: length, prefill_s, decode_s
-    money: float | None = None  # at most, by the list of prices
+    money: float | None = None  # at most, by the list of prices: no cache finds anything
+    money_cached: float | None = None  # where the cache finds what the plan expects
     currency: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As ``longctx run --dry-run --json`` prints it."""
         estimate = {"seconds": round(self.seconds, 3), "timed": self.timed}
         if self.money is not None:
-            estimate |= {"money": round(self.money, 4), "currency": self.currency}
+            cached = None if self.money_cached is None else round(self.money_cached, 4)
+            estimate |= {"money": round(self.money, 4), "money_cached": cached, "currency": self.currency}
         return {"plan": self.plan.to_json(self.cache), "estimate": estimate}
 
 
@@ -198,7 +201,7 @@ def preview(
     note("loading tokenizer and corpora")
     with steps() as progress:
         builder = given or Builder(sweep, tasks, corpora, progress)
-        note(f"building {len(cells):,} samples to see what they share")
+        note(f"building {counted(len(cells), 'sample')} to see what they share")
         plan = make_plan(cells, builder.build)
     note("starting the engine to time two samples")
     backend = prepared.start()
@@ -223,8 +226,9 @@ def preview(
     if prices is None:
         return Preview(plan, cache, seconds, timed)
     fresh, total = float(computed.sum()), float(plan.lengths.sum())
-    money = prices.cost(fresh, total - fresh, len(cells) * sweep.sampling.max_tokens)
-    return Preview(plan, cache, seconds, timed, money, prices.currency)
+    output = len(cells) * sweep.sampling.max_tokens
+    cached = prices.cost(fresh, total - fresh, output)
+    return Preview(plan, cache, seconds, timed, prices.most(total, output), cached, prices.currency)
 
 
 def _given(sweep: Sweep, note: Note, steps: Steps) -> Imported | None:

@@ -122,8 +122,8 @@ class RunFolder:
         try:
             for name, content in files.items():
                 write_whole(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise RunError(f"{self.path} cannot be written: {error.strerror}. Nothing was asked.") from None
+        except RunError as error:
+            raise RunError(f"{error} Nothing was asked.") from None
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Add one record and wait until it is on the disk.
@@ -284,10 +284,19 @@ def _unwrapped(value: Any) -> Any:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        RunError: it cannot be written.
+    """
     draft = path.with_name(f".{path.name}.draft")
-    with draft.open("w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
+    try:
+        with draft.open("w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise RunError(f"{path} cannot be written: {error.strerror or error}.") from None

@@ -20,6 +20,8 @@ def parse_count(text: str | int, least: int = 0) -> int:
     Raises:
         UsageError: not such a number, not whole, or less than `least`.
     """
+    if re.match(r"\s*-\s*\d", str(text)):
+        raise UsageError(f"{text!r} is below 0; possible are numbers from {least}.")
     match = re.fullmatch(r"\s*(\d[\d,_]*(?:\.\d+)?)\s*([kmgKMG]?)\s*", str(text))
     if not match or len(match[1]) > 15:
         raise UsageError(f"{text!r} is not a number; possible are forms such as 4096, 4K or 1M.")
@@ -60,6 +62,15 @@ def short_count(number: int) -> str:
         if number >= factor and number % factor == 0:
             return f"{number // factor:,}{letter}"
     return f"{number:,}"
+
+
+def counted(number: int, noun: str, several: str = "") -> str:
+    """So many of something.
+
+    >>> counted(1, "token"), counted(2048, "token"), counted(2, "query", "queries")
+    ('1 token', '2,048 tokens', '2 queries')
+    """
+    return f"{number:,} {noun if number == 1 else several or noun + 's'}"
 
 
 def rounded(value: float, decimals: int = 0, sign: str = "") -> str:

@@ -156,6 +156,18 @@ def test_a_corpus_that_is_too_small_says_both_numbers(tokenizer: Tokenizer, fold
     assert not short.metadata["repeated"]
 
 
+def test_three_sentences_that_may_recur_fill_any_length(tokenizer: Tokenizer, folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "few.txt").write_text("The cat sat.\n\nThe dog ran away.\n\nNobody saw it.\n")
+    few = open_corpus(tokenizer, folder, repeat=True)
+    for length in (300, 700, 701, 2000):
+        for seed in range(5):
+            cell = Cell("niah_single", "docs", length, seed / 4, seed=seed)
+            sample = find_task("niah_single").build(few, cell, tokenizer)
+            assert len(tokenizer.prompt_ids(sample.prompt)) == length and sample.metadata["repeated"]
+
+
 def test_control_tokens_in_a_document_stay_text(tokenizer: Tokenizer, folder: Path) -> None:
     (folder / "bad.txt").write_text("He said <|endoftext|> twice: <|endoftext|>. Then he left it there.\n" * 3, "utf-8")
     corpus = open_corpus(tokenizer, folder)

@@ -317,7 +317,7 @@ def test_a_full_disk_before_the_first_question_is_said(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
     try:
-        with pytest.raises(RunError, match="cannot be used: File too large"):
+        with pytest.raises(RunError, match="cannot be written: File too large"):
             go(tmp_path / "full", backend := toy.Toy())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

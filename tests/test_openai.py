@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -692,3 +693,29 @@ def test_the_command_line_loads_no_client_before_it_is_needed() -> None:
     code = "import sys, longctx.cli.run, longctx.cli.serve; print(sorted({'openai', 'vllm'} & set(sys.modules)))"
     env = os.environ | {"PYTHONPATH": str(Path(toy.__file__).parents[1])}
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_what_a_call_left_open_is_closed_with_the_backend() -> None:
+    from longctx.backends.openai import OpenAIBackend
+
+    ended = []
+
+    async def answer() -> AsyncIterator[int]:
+        try:
+            yield 1
+            yield 2
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    with FaultServer() as server:
+        options = Options(base_url=(server.url,))
+        backend = OpenAIBackend("toy", options=options, sampling=Sampling())
+        half_read = answer()
+
+        async def begin() -> int:
+            return await anext(half_read)
+
+        asyncio.run_coroutine_threadsafe(begin(), backend._loop).result()
+        backend.close()
+    assert ended

@@ -296,6 +296,8 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) ->
     (run / "figures").write_text("a file in the way")
     with pytest.raises(RunError, match=r"Cannot write the report of .*run"):
         report.write(run)
+    done = CliRunner().invoke(group, ["report", str(run)])
+    assert isinstance(done.exception, RunError) and "File exists" in str(done.exception)
 
 
 def test_headline_is_honest_about_what_is_missing(tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ def test_a_dry_run_says_what_would_be_asked_and_records_nothing(longctx: World, 
     assert code == 0 and "Prompt tokens:  3,000" in out and "estimated from 200 tokens in" in out
 
 
+def test_what_a_run_costs_at_most_trusts_no_cache(longctx: World) -> None:
+    Path("prices.toml").write_text('currency = "EUR"\ninput = 2.0\noutput = 10\ncached_input = 0.5\n')
+    command = (*ASK, "--max-tokens", "7", "--dry-run", "--prices", "prices.toml")
+    found = json.loads(longctx(*command, "--json")[1])
+    prompts, computed = found["plan"]["prompt_tokens"], found["plan"]["computed_at_best"]
+    assert found["estimate"]["money"] == pytest.approx((2 * prompts + 10 * 10 * 7) / 1e6, abs=1e-4)
+    cached = 2 * computed + 0.5 * (prompts - computed) + 10 * 10 * 7
+    assert found["estimate"]["money_cached"] == pytest.approx(cached / 1e6, abs=1e-4)
+    assert "Money:          at most 0.01 EUR, 0.01 where the cache finds" in longctx(*command)[1]
+
+
 def test_flags_override_the_sweep_and_the_folder_is_named_after_it(longctx: World) -> None:
     Path("mine.toml").write_text('corpora = ["docs"]\nlengths = ["1K"]\nbackend = "vllm"\n[sampling]\nmax_tokens = 9\n')
     flags = "--backend lossy --length 200 --depth 0,1 --temperature 0.5 --engine-arg midpoint=150 --stop x --seed 4"

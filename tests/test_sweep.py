@@ -109,7 +109,7 @@ def test_a_single_value_is_a_list_of_one() -> None:
         ({"sampling": 3}, "sampling is 3; it must be a table"),
         ({"lengths": []}, "lengths is an empty list"),
         ({"lengths": [0]}, "possible are lengths from 1 token"),
-        ({"lengths": [-4096]}, "'-4096' is not a number|-4096 is not a number"),
+        ({"lengths": [-4096]}, "'?-4096'? is below 0"),
         ({"lengths": [math.nan]}, "nan is not a number"),
         ({"lengths": ["4 apples"]}, "'4 apples' is not a number"),
         ({"lengths": [4096, "4K"]}, "lengths has 4096 more than once"),

@@ -172,6 +172,9 @@ class OpenAIBackend:
             await asyncio.wait(others, timeout=1.0)
         for server in self._servers:
             await server.close()
+        await self._loop.shutdown_asyncgens()  # an answer that was not read to its end
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=1.0)
 
     async def _answer(self, asked: Asked) -> Response:
         """Ask until there is an answer, or none can be had; a failure is a response as well."""

@@ -43,13 +43,15 @@ def command(
     from longctx import figures, report, ruler_table, stats, table, textmap
     from longctx.cli.table import ruler_text
     from longctx.report.page import headline as page_headline
+    from longctx.report.page import writing
     from longctx.visible import visible
 
     done = []
     for run in runs:
         everything = table.load(run, controls=True)
         frame = stats.asked(everything)
-        album = figures.draw(everything, run / "figures", accuracy)
+        with writing(run):
+            album = figures.draw(everything, run / "figures", accuracy)
         page = report.write(run, everything, album, accuracy=accuracy, context=context, generators=generators,
                             corpora=corpora)  # fmt: skip
         headline = page_headline(run, frame, accuracy)

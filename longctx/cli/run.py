@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import shutil
 from pathlib import Path
@@ -17,7 +18,7 @@ from longctx.errors import RunError, UsageError
 from longctx.progress import duration
 from longctx.run import Interrupted, Preview, Summary, preview, run
 from longctx.steps import steps
-from longctx.units import percent
+from longctx.units import counted, percent
 from longctx.visible import clip, visible
 
 
@@ -69,6 +70,7 @@ def command(
     go_on = ["longctx", "run", str(path / "sweep.toml"), "--out", str(path)]
     for option, chosen in (("--generators", asked.generators), ("--corpora", asked.corpora)):
         go_on += [word for folder in chosen for word in (option, str(folder))]
+    go_on += ["--verify-cache", str(verify_cache)] if verify_cache else []
     try:
         with Interrupts() as interrupts:
             summary = run(
@@ -107,7 +109,7 @@ def _text(summary: Summary) -> str:
 
     frame = load(summary.path)
     ruler = [ruler_text(frame)] if has_ruler(frame) else []
-    state = f"{summary.asked:,} samples asked" if summary.asked else "Nothing to do: every sample is answered"
+    state = f"{counted(summary.asked, 'sample')} asked" if summary.asked else "Nothing to do: every sample is answered"
     return "\n".join(
         [
             text_heatmap(frame, width=min(shutil.get_terminal_size().columns, 120)),
@@ -142,5 +144,8 @@ def _preview_text(found: Preview) -> str:
         f"Time:           about {duration(found.seconds)} one sample after the other, estimated from {timed}",
     ]
     if found.money is not None:
-        lines.append(f"Money:          at most {found.money:,.2f} {found.currency}")
+        most = math.ceil(round(100 * found.money, 6)) / 100  # never less than it may cost
+        cached = found.money if found.money_cached is None else found.money_cached
+        less = f", {cached:,.2f} where the cache finds all that is shared" if cached < found.money else ""
+        lines.append(f"Money:          at most {most:,.2f} {found.currency}{less}")
     return "\n".join(lines)

@@ -113,6 +113,9 @@ def draw(
         folder: where the files go; made where there is something to draw.
         accuracy: that is asked for, 0-1.
         kinds: of files, of ``png``, ``svg`` and ``pdf``.
+
+    Raises:
+        OSError: nothing can be written there.
     """
     asked = stats.asked(frame)
     album = Album()

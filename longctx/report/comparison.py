@@ -69,7 +69,8 @@ def write(
         around, why = surroundings.rebuild(folders[0], _flipped(pairs), context, generators, corpora)
         put(page, render(folders, frames, pairs, around, why))
     except OSError as error:
-        raise RunError(f"Cannot write {page}: {error.strerror} ({error.filename}).") from error
+        place = f" ({error.filename})" if error.filename else ""  # a full disk names no file
+        raise RunError(f"Cannot write {page}: {error.strerror or error}{place}.") from error
     return page, pairs
 
 

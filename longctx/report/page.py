@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -50,13 +51,21 @@ def write(
     """
     run = Path(run)
     frame = table.load(run, controls=True) if frame is None else frame
-    try:
+    with writing(run):
         album = figures.draw(frame, run / "figures", accuracy) if album is None else album
         around, why = surroundings.rebuild(run, stats.asked(frame), context, generators, corpora)
         put(run / "report.html", render(run, frame, album, around, why, accuracy))
-    except OSError as error:
-        raise RunError(f"Cannot write the report of {run}: {error.strerror} ({error.filename}).") from error
     return run / "report.html"
+
+
+@contextlib.contextmanager
+def writing(run: Path) -> Iterator[None]:
+    """Say in words that the figures or the page of a run cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""  # a full disk names no file
+        raise RunError(f"Cannot write the report of {run}: {error.strerror or error}{place}.") from error
 
 
 def headline(run: Path, frame: pd.DataFrame, accuracy: float) -> list[str]:
