@@ -695,6 +695,17 @@ def test_the_command_line_loads_no_client_before_it_is_needed() -> None:
     assert subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True).stdout == "[]\n"
 
 
+def test_one_of_several_servers_that_is_dead_from_the_start_is_named_with_what_to_do() -> None:
+    with FaultServer() as alive, FaultServer() as dead:
+        dead.down = True
+        options = Options.from_args(QUICK | {"base_url": [alive.url, dead.url]})
+        from longctx.backends.openai import OpenAIBackend
+
+        with pytest.raises(BackendError, match=rf"{dead.url} cannot be used: .*Without its --base-url the others"):
+            OpenAIBackend("toy", options=options, sampling=Sampling())
+        assert not alive.calls
+
+
 def test_what_a_call_left_open_is_closed_with_the_backend() -> None:
     from longctx.backends.openai import OpenAIBackend
 

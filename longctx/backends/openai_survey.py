@@ -45,7 +45,9 @@ class Survey:
         except Failure as failure:
             if failure.kind in PASSING or failure.kind in ("auth", "quota"):
                 hint = f" The key is taken from {self._options.api_key_env}." if failure.kind == "auth" else ""
-                raise BackendError(f"{server.url} cannot be used: {failure}.{hint}") from None
+                if len(self._options.base_url) > 1:
+                    hint += " Without its --base-url the others share its samples, also in a run that goes on."
+                raise BackendError(f"{server.url} cannot be used: {str(failure).rstrip('.')}.{hint}") from None
             if await self._is_below(server):
                 raise BackendError(f"{server.url} is not the address of an OpenAI API; {server.url}/v1 is.") from None
             models = []  # some servers have no such list
