@@ -272,6 +272,7 @@ def test_a_small_folder_says_how_long_its_conversations_get(tmp_path: Path) -> N
         TASK.build(small, Cell("mrcr", "one", 30_000, 0.5), tokenizer("llama3-like"))
 
 
+@pytest.mark.slow
 def test_a_corpus_that_grows_is_cut_as_far_as_the_length_needs() -> None:
     [requests] = [module for name, module in sys.modules.items() if name.endswith("._mrcr_requests")]
     kind = "llama3-like"

@@ -587,6 +587,7 @@ def test_the_cache_is_warned_of(tmp_path: Path) -> None:
     assert "does not say" in cache_cautions(silent, manifest)[0]
 
 
+@pytest.mark.slow
 def test_effects_and_tests_stand_on_the_page(tmp_path: Path) -> None:
     frame = answers(lambda length, *_: 0.9 if length < 2048 else 0.1, densities=(0.0, 4.0), n=6)
     found = dict(exhibits.tests(frame.assign(n_distractors=1), 0.5))
